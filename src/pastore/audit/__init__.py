@@ -1,0 +1,1 @@
+"""The audit events of the policy agent, and where they are written."""

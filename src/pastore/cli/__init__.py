@@ -1,0 +1,1 @@
+"""The pastore command: rendering only."""

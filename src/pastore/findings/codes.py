@@ -1,0 +1,354 @@
+"""The registry of finding codes.
+
+PA1xx reading, PA2xx rules that cannot be applied, PA3xx rules that do not do what they seem to, PA4xx limits and what could not
+be decided, PA5xx security. A code keeps its meaning for ever; its page (`pages/<code>.md`) says what it means, shows an example
+and how to mend it. `win32` is the error the Windows policy agent would report and `event` the audit event it belongs to.
+"""
+
+from enum import Enum
+from importlib import resources
+from typing import Final, NamedTuple
+
+from pastore.model import win32 as w
+
+
+class Severity(Enum):
+    """How much a finding matters. Ordered: error is the highest."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for error, 1 for warning, 2 for info."""
+        return _RANKS[self]
+
+
+_RANKS: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+class Code(NamedTuple):
+    """What is fixed about a finding: everything but the place and the particulars."""
+
+    code: str
+    severity: Severity
+    title: str
+    advice: str
+    win32: int | None = None
+    event: int | None = None
+
+
+_E, _W, _I = Severity.ERROR, Severity.WARNING, Severity.INFO
+
+_CODES: Final = (
+    # PA1xx: reading
+    Code("PA101", _E, "source cannot be read", "Check the path and its permissions."),
+    Code("PA102", _E, "unknown format", "Give a file of a known format, or name it with --format."),
+    Code(
+        "PA103",
+        _E,
+        "no policy in the source",
+        "Export HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\IPSec with all its subkeys.",
+    ),
+    Code("PA104", _E, "no policy of that name", "Use one of the names or GUIDs listed."),
+    Code("PA105", _E, "several policies and none assigned", "Pick one with --policy NAME or --policy GUID."),
+    Code("PA110", _E, "line is not valid .reg syntax", "Export the key again with regedit or reg export."),
+    Code(
+        "PA111",
+        _E,
+        "value ends in the middle",
+        "The file was cut or edited; export the key again.",
+        w.INVALID_DATA,
+    ),
+    Code("PA112", _W, "registry value has the wrong type", "Export the key again; the value is ignored."),
+    Code("PA113", _E, "text is not valid in its encoding", "Save the file as UTF-16LE or UTF-8."),
+    Code(
+        "PA120",
+        _E,
+        "data ends too early",
+        "The object is damaged; delete and recreate it in the policy.",
+        w.INVALID_DATA,
+    ),
+    Code(
+        "PA121",
+        _E,
+        "count exceeds the data",
+        "The object is damaged; delete and recreate it in the policy.",
+        w.INVALID_DATA,
+    ),
+    Code(
+        "PA122",
+        _I,
+        "stored length disagrees with the content",
+        "None needed: the content is read by its counts.",
+    ),
+    Code(
+        "PA123",
+        _I,
+        "bytes after the end of the object",
+        "None needed, but look at the bytes if you did not expect them.",
+    ),
+    Code(
+        "PA124",
+        _E,
+        "data of the wrong type",
+        "The object is damaged; delete and recreate it in the policy.",
+        w.INVALID_DATA,
+    ),
+    Code("PA125", _W, "string is not valid", "Retype the name or description."),
+    Code("PA126", _W, "value outside the specification", "Check the object on the machine that wrote it."),
+    Code(
+        "PA130",
+        _E,
+        "reference leads nowhere",
+        "Restore the missing object or remove the reference.",
+        w.FILE_NOT_FOUND,
+    ),
+    Code("PA131", _W, "object stored twice", "Remove one of the two; the first is used."),
+    Code("PA132", _E, "references form a cycle", "Remove the reference that leads back.", w.INVALID_DATA),
+    Code(
+        "PA133",
+        _E,
+        "object lacks a required value",
+        "Restore the object from a backup or recreate it.",
+        w.INVALID_DATA,
+    ),
+    Code(
+        "PA134",
+        _I,
+        "back reference is missing or differs",
+        "None needed: Windows follows the forward references.",
+    ),
+    Code(
+        "PA135",
+        _E,
+        "assigned policy does not exist",
+        "Assign an existing policy, or remove the stale assignment.",
+        w.FILE_NOT_FOUND,
+    ),
+    Code("PA136", _I, "object belongs to no policy", "Delete it if it is no longer wanted."),
+    Code(
+        "PA137",
+        _E,
+        "reference names an object of another class",
+        "Restore the reference to an object of the right class.",
+        w.INVALID_DATA,
+    ),
+    Code(
+        "PA138",
+        _E,
+        "key exchange settings are missing",
+        "Restore the ipsecISAKMPPolicy object.",
+        w.MM_POLICY_NOT_FOUND,
+        5461,
+    ),
+    Code(
+        "PA140",
+        _E,
+        "line is not a ClassBench rule",
+        "Write it as @src/len dst/len lo : hi lo : hi 0xPP/0xMM.",
+    ),
+    Code("PA150", _W, "capture is cut", "The packets before the cut were read; capture again for the rest."),
+    Code(
+        "PA151",
+        _E,
+        "capture format is not supported",
+        "Convert the capture, for example: editcap -F pcap in out.",
+    ),
+    Code(
+        "PA152",
+        _E,
+        "line of packets cannot be read",
+        "Mend the line; the columns are src,dst,protocol,sport,dport,direction,interface.",
+    ),
+    Code("PA153", _I, "frames without an IP packet", "None needed: ARP and the like are not IPsec's business."),
+    Code(
+        "PA160",
+        _W,
+        "audit log ends in a torn line",
+        "None needed: the writer was stopped in the middle of its last event.",
+    ),
+    Code("PA161", _E, "line of the audit log is damaged", "Restore the log from a copy; the line was skipped."),
+    # PA2xx: rules that cannot be applied
+    Code(
+        "PA201",
+        _E,
+        "rule has no filter action",
+        "Give the rule a filter action.",
+        w.QM_POLICY_NOT_FOUND,
+        5462,
+    ),
+    Code(
+        "PA202",
+        _E,
+        "rule lacks a filter list",
+        "Restore the filter list or take it out of the rule.",
+        w.FILE_NOT_FOUND,
+        5462,
+    ),
+    Code(
+        "PA203",
+        _E,
+        "mask is not contiguous",
+        "Write the filter with a mask that is a prefix, or one filter for each block.",
+        w.INVALID_PARAMETER,
+        5477,
+    ),
+    Code("PA204", _E, "range runs backwards", "Put the lower end first.", w.INVALID_PARAMETER, 5477),
+    Code(
+        "PA205",
+        _E,
+        "unknown filter action type",
+        "Set the filter action to permit, block or negotiate.",
+        w.INVALID_PARAMETER,
+        5462,
+    ),
+    Code(
+        "PA206",
+        _E,
+        "ends of different IP versions",
+        "Write both ends as IPv4 or both as IPv6.",
+        w.INVALID_PARAMETER,
+        5477,
+    ),
+    Code(
+        "PA207",
+        _E,
+        "DNS name without an address",
+        "Edit the filter so that the name is resolved again, or write the address.",
+        w.HOST_NOT_FOUND,
+        5477,
+    ),
+    Code(
+        "PA208",
+        _E,
+        "server address without me at the other end",
+        "Set the other end to my IP address.",
+        w.INVALID_PARAMETER,
+        5477,
+    ),
+    Code(
+        "PA209",
+        _E,
+        "protect without a security method",
+        "Add a security method to the filter action.",
+        w.QM_POLICY_NOT_FOUND,
+        5462,
+    ),
+    Code("PA210", _E, "tunnel rule without an endpoint", "Give the tunnel endpoint.", w.INVALID_PARAMETER, 5462),
+    Code(
+        "PA211",
+        _E,
+        "filter exists already",
+        "Remove one of the two filters.",
+        w.TRANSPORT_FILTER_EXISTS,
+        5477,
+    ),
+    Code(
+        "PA212",
+        _E,
+        "tunnel filter exists already",
+        "Remove one of the two filters.",
+        w.TUNNEL_FILTER_EXISTS,
+        5477,
+    ),
+    Code(
+        "PA213",
+        _E,
+        "rule has no authentication method",
+        "Add an authentication method to the rule.",
+        w.MM_AUTH_NOT_FOUND,
+        5462,
+    ),
+    Code(
+        "PA214",
+        _E,
+        "protocol number out of range",
+        "Use 0 for any protocol, or 1 to 255.",
+        w.INVALID_PARAMETER,
+        5477,
+    ),
+    # PA3xx: rules that do not do what they seem to
+    Code("PA301", _I, "rule is not active", "Tick the rule if it should apply."),
+    Code(
+        "PA302",
+        _I,
+        "default response rule is ignored",
+        "None needed on Windows Vista and later, which never use it.",
+    ),
+    Code("PA303", _W, "ports are ignored", "Set the protocol to TCP or UDP, or take the ports out."),
+    Code(
+        "PA304",
+        _W,
+        "address has bits outside its mask",
+        "Write the network address, or a host with mask 255.255.255.255.",
+    ),
+    Code("PA305", _W, "equally specific filters disagree", "Make one of the two more specific, or remove it."),
+    Code("PA306", _W, "block-all has no IPv6 twin", "Add a filter that blocks IPv6 too, or disable IPv6."),
+    Code(
+        "PA307",
+        _W,
+        "filter is not understood by the target",
+        "Write it as an IPv4 filter with subnets for this version of Windows.",
+    ),
+    Code(
+        "PA308",
+        _W,
+        "filter has no local end",
+        "Check the addresses; a transport filter applies only where one end is this computer.",
+    ),
+    Code("PA309", _I, "policy is not assigned", "Assign it if it should apply."),
+    Code("PA310", _W, "filter list is empty", "Add filters to the list or take it out of the rule."),
+    Code("PA311", _W, "tunnel filter is mirrored", "Write two one-way rules, one for each tunnel direction."),
+    Code(
+        "PA312",
+        _W,
+        "domain policy overrides the local one",
+        "Change the domain policy; the local one is not in force.",
+    ),
+    Code(
+        "PA313",
+        _W,
+        "part of the filter exists already",
+        "Remove the overlap if it is not meant; the first filter decides.",
+    ),
+    # PA4xx: limits and what could not be decided
+    Code(
+        "PA401",
+        _I,
+        "default exemptions are assumed",
+        "Give --default-exempt, or a source that holds NoDefaultExempt.",
+    ),
+    Code(
+        "PA402",
+        _W,
+        "server address is not known",
+        "Give --dns-server, --wins-server, --dhcp-server or --gateway.",
+    ),
+    Code("PA403", _W, "too many overlaps to list", "Mend the ones listed and check again."),
+    Code("PA404", _W, "exemption value is not known to the target", "Use 0 or 1 for Windows 2000 and XP."),
+    # PA5xx: security
+    Code("PA501", _W, "pre-shared key", "Use Kerberos or certificates: the key is stored in clear text."),
+    Code(
+        "PA502",
+        _W,
+        "weak algorithm",
+        "Use 3DES with SHA-1, the strongest these policies have, or connection security rules.",
+    ),
+    Code("PA503", _W, "exemptions let packets pass", "Set NoDefaultExempt to 3."),
+    Code("PA504", _I, "falls back to clear text", "Take the option out where clear text must not pass."),
+)
+
+CODES: Final = {code.code: code for code in _CODES}
+
+
+def page(code: str) -> str:
+    """Return the page of a code as Markdown text.
+
+    Raises
+    ------
+    KeyError
+        If there is no such code.
+    """
+    return resources.files(__package__).joinpath("pages", f"{CODES[code].code}.md").read_text(encoding="utf-8")

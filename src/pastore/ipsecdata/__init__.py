@@ -1,0 +1,1 @@
+"""[MS-GPIPSEC] objects and blobs, both ways."""

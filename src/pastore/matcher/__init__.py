@@ -1,0 +1,1 @@
+"""Packet classification: SpecificFilters in, verdicts out."""

@@ -1,0 +1,53 @@
+"""The policy tree, places, secrets and Win32 codes. Imports nothing of ours."""
+
+from pastore.model.origin import NOWHERE, Origin
+from pastore.model.policy import (
+    ANY_PORT,
+    NO_GUID,
+    Action,
+    Address,
+    AddressKind,
+    Algorithm,
+    AuthKind,
+    AuthMethod,
+    Filter,
+    FilterAction,
+    FilterList,
+    InterfaceType,
+    IPAddress,
+    MainMode,
+    MainModeMethod,
+    Offer,
+    Policy,
+    Ports,
+    Rule,
+    Storage,
+)
+from pastore.model.secret import REDACTED, Secret
+
+__all__ = [
+    "ANY_PORT",
+    "NOWHERE",
+    "NO_GUID",
+    "REDACTED",
+    "Action",
+    "Address",
+    "AddressKind",
+    "Algorithm",
+    "AuthKind",
+    "AuthMethod",
+    "Filter",
+    "FilterAction",
+    "FilterList",
+    "IPAddress",
+    "InterfaceType",
+    "MainMode",
+    "MainModeMethod",
+    "Offer",
+    "Origin",
+    "Policy",
+    "Ports",
+    "Rule",
+    "Secret",
+    "Storage",
+]

@@ -1,0 +1,1 @@
+"""Packets to be judged: NumPy columns, capture files, CSV, traces."""
