@@ -1,7 +1,7 @@
 """SpecificFilters: the one type between policies and matchers.
 
 One structured NumPy array, a row per range tuple. Ordering, mirroring, ``me``, server addresses and default exemptions are
-finished before this line; a matcher knows only rows and ranks, and a brute-force scan or the kernel's own filter can take the same
+finished before this line; a matcher knows only rows and ranks, and a brute-force scan or the kernel filter can take the same
 rows as an oracle. `ROW` mirrors ``pastore_row`` of ``ext/core/pastore.h`` byte for byte.
 """
 
