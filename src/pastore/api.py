@@ -1,0 +1,129 @@
+"""load and compile: the only place that joins sources, filters and the matcher."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from pastore.filters.expand import Expansion, expand
+from pastore.filters.host import Host
+from pastore.filters.specific import SpecificFilters
+from pastore.filters.weight import ORDERS, Order
+from pastore.findings import Finding
+from pastore.matcher import Matcher
+from pastore.model import Policy
+from pastore.sources import Loaded
+from pastore.sources import load as load_source
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Verdict = Literal["rule", "action"]
+
+__all__ = ["Compiled", "Loaded", "compile", "compile_policy", "load"]
+
+
+def load(source: str | PathLike[str], *, policy: str | None = None, format: str | None = None) -> Loaded:
+    """Read the policy of a source.
+
+    Parameters
+    ----------
+    source : str or path
+        A file whose format is found from its bytes, or ``-`` for standard input.
+    policy : str, optional
+        Name or GUID. The assigned policy, or the only one, when left out.
+    format : str, optional
+        Overrides what the bytes look like.
+
+    Returns
+    -------
+    Loaded
+        ``.policy`` is None when none could be obtained; ``.findings`` then says why. Bad input never raises.
+    """
+    return load_source(source, policy=policy, format=format)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A matcher with what expanding said; the expansion is None for rows that came without a Policy."""
+
+    matcher: Matcher
+    expansion: Expansion | None
+
+
+def compile(
+    policy: Policy | SpecificFilters,
+    *,
+    me: Iterable[str] = (),
+    dns: Iterable[str] = (),
+    wins: Iterable[str] = (),
+    dhcp: Iterable[str] = (),
+    gateway: Iterable[str] = (),
+    order: str | Order = "weight",
+    target: str = "vista",
+    default_exempt: int | None = None,
+    verdict: "Verdict" = "rule",
+    memory_limit: int | None = None,
+) -> Matcher:
+    """Compile a policy, or rows made without one, into a Matcher.
+
+    Parameters
+    ----------
+    policy : Policy or SpecificFilters
+        SpecificFilters are final: the parameters about the host, the order, the target and the exemptions do not touch them.
+    me : iterable of str
+        Addresses of this computer, ``ADDR`` or ``ADDR/LEN``. Without any, ``me`` is any address.
+    dns, wins, dhcp, gateway : iterable of str
+        Addresses of its servers.
+    order : {"weight", "first-match"} or callable
+        Sort key of a `pastore.filters.weight.SpecificFilter`, or the name of one.
+    target : {"vista", "2003", "xp", "2000"}
+    default_exempt : int, optional
+        0 to 3; the policy's own NoDefaultExempt when left out, else 3.
+    verdict : {"rule", "action"}
+        "action" builds a table that knows actions only.
+    memory_limit : int, optional
+        Bytes the finished table may take.
+
+    Raises
+    ------
+    ValueError
+        If an argument is none of the above.
+    pastore.matcher.MemoryLimitError
+        If even the plain list of rows exceeds `memory_limit`.
+    """
+    host = Host.parse(me, dns, wins, dhcp, gateway)
+    return compile_policy(
+        policy,
+        host,
+        order=order,
+        target=target,
+        default_exempt=default_exempt,
+        verdict=verdict,
+        memory_limit=memory_limit,
+    ).matcher
+
+
+def compile_policy(
+    policy: Policy | SpecificFilters,
+    host: Host,
+    *,
+    order: str | Order = "weight",
+    target: str = "vista",
+    default_exempt: int | None = None,
+    verdict: "Verdict" = "rule",
+    memory_limit: int | None = None,
+) -> Compiled:
+    """Compile as `compile` does, and keep what expanding said."""
+    if isinstance(policy, SpecificFilters):
+        return Compiled(Matcher(policy, verdict=verdict, memory_limit=memory_limit), None)
+    if not isinstance(policy, Policy):
+        raise TypeError(f"compile takes a Policy or SpecificFilters, not {type(policy).__name__}")
+    if isinstance(order, str):
+        if order not in ORDERS:
+            raise ValueError(f"order {order!r} is none of {', '.join(ORDERS)}")
+        order = ORDERS[order]
+    expansion = expand(policy, host, order=order, target=target, default_exempt=default_exempt)
+    findings: tuple[Finding, ...] = expansion.findings
+    matcher = Matcher(expansion.filters, findings=findings, verdict=verdict, memory_limit=memory_limit)
+    return Compiled(matcher, expansion)
