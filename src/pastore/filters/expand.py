@@ -107,6 +107,8 @@ class Expansion:
     ----------
     filters : SpecificFilters
         Exemptions first, then the policy's rows in the order tried.
+    specific : tuple of SpecificFilter or None
+        The rows with their weights, one for each of `filters`; None for an exemption.
     findings : tuple of Finding
     failures : tuple of Failure
         Every generic filter that could not be added, with the Win32 code.
@@ -115,6 +117,7 @@ class Expansion:
     """
 
     filters: SpecificFilters
+    specific: tuple[SpecificFilter | None, ...]
     findings: tuple[Finding, ...]
     failures: tuple[Failure, ...]
     applied_rules: tuple[str, ...]
@@ -185,6 +188,7 @@ class _Expander:
         applied = {self._rule_of(row.source): None for row in rows}
         return Expansion(
             SpecificFilters(array, self.sources),
+            (*(None for _ in exempt), *rows),
             tuple(self.findings),
             tuple(self.failures),
             tuple(applied),

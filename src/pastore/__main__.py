@@ -1,0 +1,5 @@
+"""``python -m pastore``."""
+
+from pastore.cli.main import main
+
+main()

@@ -1,0 +1,236 @@
+"""pastore check: batch validation."""
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from pastore.cli.common import BAD_NEWS, NO_ANSWER, host_from, host_options, paint, say, source_options, talk
+from pastore.findings import Finding, Severity, select
+from pastore.findings.render import Report, as_json, github, json_lines, text
+
+if TYPE_CHECKING:
+    from pastore.filters.host import Host
+    from pastore.model import Policy
+
+_LEVELS = {"error": 0, "warning": 1, "info": 2, "never": -1}
+_NO_POLICY = ("PA101", "PA102", "PA103", "PA104")  # findings that mean: nothing could be said about this source
+
+
+class Job(NamedTuple):
+    """One source to check."""
+
+    source: str
+    named: bool  # given on the command line, not found in a folder
+    policy: str | None
+    source_format: str | None
+    host: "Host"
+    options: dict[str, Any]
+
+
+class Checked(NamedTuple):
+    """What checking one source gave."""
+
+    reports: tuple[Report, ...]
+    answered: bool
+    skipped: bool
+
+
+def check_source(job: Job) -> Checked:
+    """Load, expand and analyse every policy of one source."""
+    from pastore.model import Policy
+    from pastore.sources import load
+
+    loaded = load(job.source, policy=job.policy, format=job.source_format)
+    findings = list(loaded.findings)
+    if not job.policy and loaded.policies:
+        findings = [finding for finding in findings if finding.code != "PA105"]  # check takes them all
+    if not isinstance(loaded.policy, Policy) and loaded.policy is not None:
+        report = Report(job.source, None, len(loaded.policy), len(loaded.policy), tuple(findings))
+        return Checked((report,), answered=True, skipped=False)
+    wanted = [loaded.policy] if job.policy and loaded.policy else list(loaded.policies) if not job.policy else []
+    if not wanted:
+        unknown = any(finding.code in ("PA102", "PA103") for finding in findings)
+        if not job.named and unknown:
+            return Checked((), answered=False, skipped=True)
+        return Checked((Report(job.source, None, 0, 0, tuple(findings)),), answered=False, skipped=False)
+    reports = []
+    for position, policy in enumerate(sorted(wanted, key=lambda policy: not policy.assigned)):
+        told = findings if position == 0 else []
+        rules, filters = count(policy)
+        reports.append(Report(job.source, policy.name, rules, filters, (*told, *check_policy(policy, job.host, job.options))))
+    return Checked(tuple(reports), answered=True, skipped=False)
+
+
+def check_policy(policy: "Policy", host: "Host", options: dict[str, Any]) -> Iterator[Finding]:
+    """Yield what expanding and analysing a policy says."""
+    from pastore.analysis.security import security
+    from pastore.filters.expand import expand
+    from pastore.filters.weight import ORDERS
+    from pastore.model import Storage
+
+    if not policy.assigned and policy.storage is not Storage.MEMORY:
+        yield Finding("PA309", f"policy {policy.name!r} is not assigned", policy.origin)
+    order = ORDERS[options["order"]]
+    expansion = expand(policy, host, order=order, target=options["target"], default_exempt=options["default_exempt"])
+    yield from expansion.findings
+    yield from security(policy, options["default_exempt"])
+
+
+def count(policy: "Policy") -> tuple[int, int]:
+    """Return how many rules and how many different filters a policy holds."""
+    lists = {filter_list.guid: filter_list for rule in policy.rules for filter_list in rule.filter_lists}
+    return len(policy.rules), sum(len(filter_list.filters) for filter_list in lists.values())
+
+
+def jobs_of(
+    sources: tuple[str, ...], policy: str | None, source_format: str | None, host: "Host", options: dict[str, Any]
+) -> Iterator[Job]:
+    """Yield a job for each source, and for each file of a folder."""
+    for source in sources:
+        if source != "-" and Path(source).is_dir():
+            for folder, folders, files in os.walk(source):
+                folders.sort()
+                for name in sorted(files):
+                    yield Job(str(Path(folder) / name), False, policy, source_format, host, options)
+        else:
+            yield Job(source, True, policy, source_format, host, options)
+
+
+def read_baseline(path: str) -> Counter[tuple[str, ...]]:
+    """Return the findings of an earlier ``check --output-format json``."""
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        return Counter(_key(finding) for source in document["sources"] for finding in source["findings"])
+    except OSError as error:
+        raise click.UsageError(f"the baseline {path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError):
+        raise click.UsageError(f"the baseline {path} is not the JSON of an earlier pastore check") from None
+
+
+def _key(finding: dict[str, Any]) -> tuple[str, ...]:
+    # Lines move when a file is edited; what a finding is about does not.
+    return tuple(str(finding[name]) for name in ("code", "source", "locator", "rule", "filter", "message"))
+
+
+def without_baseline(reports: list[Report], known: Counter[tuple[str, ...]]) -> list[Report]:
+    """Take the findings of the baseline out, each as often as it is there."""
+    known = known.copy()
+    result = []
+    for report in reports:
+        fresh = []
+        for finding in report.findings:
+            key = _key(finding.as_dict())
+            if known[key] > 0:
+                known[key] -= 1
+            else:
+                fresh.append(finding)
+        result.append(replace(report, findings=tuple(fresh)))
+    return result
+
+
+@click.command("check")
+@click.argument("sources", nargs=-1, required=True, metavar="SRC...")
+@source_options
+@host_options
+@click.option(
+    "--fail-level", type=click.Choice(list(_LEVELS)), default="error", show_default=True, help="Exit 1 from this severity on."
+)
+@click.option(
+    "--select", "selected", multiple=True, metavar="CODE", help="Only findings whose code starts so (repeatable, or a,b)."
+)
+@click.option("--ignore", "ignored", multiple=True, metavar="CODE", help="No findings whose code starts so (repeatable, or a,b).")
+@click.option("--output-format", type=click.Choice(["text", "json", "jsonl", "github"]), default="text", show_default=True)
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Sources checked at the same time.")
+@click.option("--statistics", is_flag=True, help="Count the findings by code instead of telling them (text only).")
+@click.option("--baseline", metavar="FILE", help="JSON of an earlier check: its findings are left out.")
+def command(sources: tuple[str, ...], **options: Any) -> None:
+    """Validate policies: load, expand and analyse every policy of every SRC, a file or a folder of files.
+
+    Exit status 1 if there are findings of the fail level, 2 if a named source could not be read.
+    """
+    host = host_from(options)
+    checking = {name: options[name] for name in ("order", "target", "default_exempt")}
+    jobs = list(jobs_of(sources, options["policy_name"], options["source_format"], host, checking))
+    results = run(jobs, options["jobs"])
+    reports = [report for checked in results for report in checked.reports]
+    reports = [
+        replace(report, findings=tuple(select(report.findings, _split(options["selected"]), _split(options["ignored"]))))
+        for report in reports
+    ]
+    if options["baseline"]:
+        reports = without_baseline(reports, read_baseline(options["baseline"]))
+    skipped = sum(checked.skipped for checked in results)
+    render(reports, skipped, options)
+    unanswered = any(job.named and not checked.answered for job, checked in zip(jobs, results, strict=True))
+    if unanswered or not any(checked.answered for checked in results):
+        if not unanswered:
+            talk("pastore: no policy was found in any of the sources")
+        sys.exit(NO_ANSWER)
+    limit = _LEVELS[options["fail_level"]]
+    if any(finding.severity.rank <= limit for report in reports for finding in report.findings):
+        sys.exit(BAD_NEWS)
+
+
+def run(jobs: list[Job], at_once: int) -> list[Checked]:
+    """Check every source, in the order given, with a progress bar where there is a terminal and something to wait for."""
+    if len(jobs) < 2:
+        return [check_source(job) for job in jobs]
+    context = click.get_current_context(silent=True)
+    quiet = bool(context and context.find_root().params.get("quiet"))
+    hidden = quiet or not sys.stderr.isatty()
+    if at_once == 1:
+        with click.progressbar(jobs, label="checking", file=sys.stderr, hidden=hidden) as bar:
+            return [check_source(job) for job in bar]
+    from concurrent.futures import ProcessPoolExecutor
+
+    with (
+        ProcessPoolExecutor(min(at_once, len(jobs))) as pool,
+        click.progressbar(
+            pool.map(check_source, jobs), length=len(jobs), label="checking", file=sys.stderr, hidden=hidden
+        ) as done,
+    ):
+        return list(done)
+
+
+def render(reports: list[Report], skipped: int, options: dict[str, Any]) -> None:
+    """Write the findings to stdout in the form asked for."""
+    form = options["output_format"]
+    if form == "json":
+        say(json.dumps(as_json(reports, skipped), indent=2, ensure_ascii=False))
+    elif form == "jsonl":
+        lines = json_lines(reports)
+        if lines:
+            say(lines)
+    elif form == "github":
+        lines = github(reports)
+        if lines:
+            say(lines)
+    elif options["statistics"]:
+        say(statistics(reports))
+    else:
+        say(text(reports, skipped, paint))
+
+
+def statistics(reports: list[Report]) -> str:
+    """Return the number of findings of each code, the most frequent first."""
+    from pastore.cli.common import table
+    from pastore.findings import CODES
+
+    found = Counter(finding.code for report in reports for finding in report.findings)
+    worst = {finding.code: finding.severity for report in reports for finding in report.findings}
+    rows = [
+        (str(n), code, (worst.get(code) or Severity.INFO).value, CODES[code].title)
+        for code, n in sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    return "\n".join(table(rows, heading=("FOUND", "CODE", "SEVERITY", "TITLE"), right=(0,))) if rows else "nothing found"
+
+
+def _split(values: tuple[str, ...]) -> list[str]:
+    return [part.strip().upper() for value in values for part in value.split(",") if part.strip()]

@@ -1,0 +1,171 @@
+"""pastore classify: a verdict for every packet."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from pastore.cli.common import (
+    cannot_answer,
+    compile_source,
+    host_from,
+    host_options,
+    load_source,
+    paint,
+    say,
+    source_options,
+    table,
+    talk,
+    tell_findings,
+)
+from pastore.findings.render import printable
+
+if TYPE_CHECKING:
+    from pastore.filters.specific import SpecificFilters
+    from pastore.matcher import Verdicts
+    from pastore.packets.batch import PacketBatch
+
+COLUMNS = ("src", "dst", "protocol", "sport", "dport", "direction", "interface", "frame", "action", "rule", "index")
+
+
+def records(batch: "PacketBatch", verdicts: "Verdicts", filters: "SpecificFilters") -> Iterator[tuple[Any, ...]]:
+    """Yield one record a packet, in the order of `COLUMNS`."""
+    from pastore.filters.text import ip_text
+    from pastore.model import Action
+
+    actions = [str(action) for action in Action]
+    assert verdicts.index is not None
+    for at, (action, index) in enumerate(zip(verdicts.action.tolist(), verdicts.index.tolist(), strict=True)):
+        packet = batch.packet(at)
+        source = filters.source(index) if index >= 0 else None
+        yield (
+            ip_text(packet.family, packet.src),
+            ip_text(packet.family, packet.dst),
+            packet.protocol,
+            packet.sport,
+            packet.dport,
+            ("in", "out")[packet.direction],
+            ("lan", "ras")[packet.interface],
+            int(batch.frame[at]),
+            actions[action],
+            source.rule if source else None,
+            index,
+        )
+
+
+def write(path: str | None, batch: "PacketBatch", verdicts: "Verdicts", filters: "SpecificFilters") -> None:
+    """Write the records as CSV or JSON lines, by the end of the name; CSV to stdout without one."""
+    if path is None:
+        write_csv(sys.stdout, records(batch, verdicts, filters))
+        return
+    if not path.endswith((".csv", ".jsonl")):
+        raise click.UsageError(f"-o {path}: the name must end in .csv or .jsonl")
+    try:
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            if path.endswith(".csv"):
+                write_csv(file, records(batch, verdicts, filters))
+            else:
+                for record in records(batch, verdicts, filters):
+                    file.write(json.dumps(dict(zip(COLUMNS, record, strict=True)), ensure_ascii=False) + "\n")
+    except OSError as error:
+        cannot_answer(f"{path} cannot be written: {error.strerror}")
+    talk(f"pastore: {len(batch)} verdicts written to {path}")
+
+
+def write_csv(file: TextIO, rows: Iterator[tuple[Any, ...]]) -> None:
+    """Write records as CSV."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(rows)
+
+
+def summary_lines(batch: "PacketBatch", verdicts: "Verdicts", filters: "SpecificFilters", by: str) -> list[str]:
+    """Return packet counts by rule, filter or action."""
+    import numpy as np
+
+    from pastore.model import Action
+
+    assert verdicts.index is not None
+    total = len(batch)
+    if by == "action":
+        found = np.bincount(verdicts.action, minlength=4)
+        rows = [(paint(str(action), str(action)), str(int(found[action])), share(int(found[action]), total)) for action in Action]
+        return table(rows, heading=("ACTION", "PACKETS", "SHARE"), right=(1, 2))
+    counts: dict[tuple[str, str, str], int] = {}
+    indices, found = np.unique(verdicts.index, return_counts=True)
+    for index, n in zip(indices.tolist(), found.tolist(), strict=True):
+        if index < 0:
+            key = ("none", "(no filter matches)", "")
+        else:
+            source = filters.source(index)
+            action = str(Action(int(filters.rows["action"][index])))
+            rule = source.rule if source else None
+            text = source.text if source else f"row {index}"
+            key = (action, rule or text, text if by == "filter" and rule else "")
+        counts[key] = counts.get(key, 0) + n
+    rows = [
+        (paint(action, action), str(n), share(n, total), printable(rule), printable(text))
+        for (action, rule, text), n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    heading = ("ACTION", "PACKETS", "SHARE", "RULE", "FILTER")
+    if by == "rule":
+        return table([row[:4] for row in rows], heading=heading[:4], right=(1, 2))
+    return table(rows, heading=heading, right=(1, 2))
+
+
+def share(n: int, total: int) -> str:
+    """Return a part of a whole in percent."""
+    return f"{100 * n / total:.1f}%" if total else "-"
+
+
+@click.command("classify")
+@click.argument("source", metavar="SRC")
+@click.argument("packets", metavar="PACKETS")
+@source_options
+@host_options
+@click.option("-o", "--output", metavar="FILE", help="Write the verdicts to FILE (.csv or .jsonl); CSV on stdout if left out.")
+@click.option("--summary", is_flag=True, help="Count packets instead of listing them.")
+@click.option(
+    "--by", type=click.Choice(["rule", "filter", "action"]), help="What to count by (implies --summary); rule if left out."
+)
+@click.option("--direction", type=click.Choice(["in", "out"]), help="Direction of packets that do not say theirs.")
+@click.option(
+    "--interface", type=click.Choice(["lan", "ras"]), default="lan", show_default=True, help="Interface type, likewise."
+)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+def command(source: str, packets: str, **options: Any) -> None:
+    """A verdict for every packet of PACKETS: a pcap capture, a CSV file or a ClassBench trace.
+
+    CSV columns are src,dst,protocol,sport,dport,direction,interface; the last four may be missing. A packet goes out when its
+    source is an address given by --me, and in otherwise, unless its column or --direction says so.
+    """
+    from pastore.packets.batch import read_packets
+
+    loaded = load_source(source, options["policy_name"], options["source_format"])
+    host = host_from(options)
+    batch = read_packets(packets)
+    fatal = False
+    for damage in batch.damage:
+        place = packets if damage.line is None else f"{packets}:{damage.line}"
+        talk_or_err = click.echo if damage.fatal else None
+        text = f"{printable(place)}: {damage.code} {printable(damage.message)}"
+        if talk_or_err:
+            talk_or_err(text, err=True)
+        else:
+            talk(text)
+        fatal |= damage.fatal
+    if fatal:
+        cannot_answer(f"the packets of {packets} could not be read")
+    batch = batch.with_context(me=host.me, direction=options["direction"], interface=options["interface"])
+    compiled = compile_source(loaded, options)
+    verdicts = compiled.matcher.classify(batch, threads=options["threads"])
+    if options["summary"] or options["by"]:
+        say("\n".join(summary_lines(batch, verdicts, compiled.matcher.filters, options["by"] or "rule")))
+    if options["output"] or not (options["summary"] or options["by"]):
+        write(options["output"], batch, verdicts, compiled.matcher.filters)
+    if batch.skipped:
+        talk(f"pastore: {batch.skipped} frames without a whole IP header were skipped")
+    tell_findings((*loaded.findings, *compiled.matcher.findings))

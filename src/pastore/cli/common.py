@@ -1,0 +1,190 @@
+"""What the commands share: options, how to say things, exit statuses."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from pastore.api import Compiled
+    from pastore.filters.host import Host
+    from pastore.filters.specific import SpecificFilters
+    from pastore.findings import Finding
+    from pastore.model import Policy
+    from pastore.sources import Loaded
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FINE, BAD_NEWS, NO_ANSWER = 0, 1, 2
+
+FORMATS = ("reg", "regquery", "hive", "netsh", "netsh-show", "ipseccmd", "classbench", "ldif", "json", "compiled")
+
+_COLOURS = {
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow"},
+    "info": {"fg": "cyan"},
+    "code": {"bold": True},
+    "place": {"bold": True},
+    "heading": {"bold": True},
+    "quiet": {"dim": True},
+    "block": {"fg": "red"},
+    "protect": {"fg": "blue"},
+    "allow": {"fg": "green"},
+    "none": {"dim": True},
+    "failure": {"fg": "red"},
+    "success": {"fg": "green"},
+}
+
+
+def paint(text: str, what: str) -> str:
+    """Colour a text for a terminal; click takes the colours out again where stdout is none, or NO_COLOR is set."""
+    return click.style(text, **_COLOURS[what]) if what in _COLOURS else text  # type: ignore[arg-type]
+
+
+def say(text: str = "") -> None:
+    """Write data to stdout."""
+    click.echo(text)
+
+
+def talk(text: str) -> None:
+    """Write talk to stderr unless --quiet."""
+    context = click.get_current_context(silent=True)
+    if not (context and context.find_root().params.get("quiet")):
+        click.echo(text, err=True)
+
+
+def cannot_answer(message: str) -> NoReturn:
+    """End with exit status 2."""
+    click.echo(f"pastore: {message}", err=True)
+    sys.exit(NO_ANSWER)
+
+
+def source_options(command: F) -> F:
+    """Add the options that say how a source is read."""
+    for option in (
+        click.option("--policy", "policy_name", metavar="NAME|GUID", help="Which policy; the assigned or only one if left out."),
+        click.option("--format", "source_format", type=click.Choice(FORMATS), help="Format of the source; sniffed if left out."),
+    ):
+        command = option(command)
+    return command
+
+
+def host_options(command: F) -> F:
+    """Add the options that say who the host is and what Windows it runs."""
+    for option in (
+        click.option(
+            "--order",
+            type=click.Choice(["weight", "first-match"]),
+            default="weight",
+            show_default=True,
+            help="How rules are ordered.",
+        ),
+        click.option("--default-exempt", type=click.IntRange(0, 3), help="NoDefaultExempt; the source's if left out, else 3."),
+        click.option(
+            "--target",
+            type=click.Choice(["2000", "xp", "2003", "vista"]),
+            default="vista",
+            show_default=True,
+            help="Version of Windows.",
+        ),
+        click.option("--gateway", multiple=True, metavar="ADDR", help="Default gateway of the host (repeatable)."),
+        click.option("--dhcp-server", multiple=True, metavar="ADDR", help="DHCP server of the host (repeatable)."),
+        click.option("--wins-server", multiple=True, metavar="ADDR", help="WINS server of the host (repeatable)."),
+        click.option("--dns-server", multiple=True, metavar="ADDR", help="DNS server of the host (repeatable)."),
+        click.option(
+            "--me", multiple=True, metavar="ADDR[/LEN]", help="Address of the host (repeatable); any address if left out."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def host_from(options: dict[str, Any]) -> "Host":
+    """Return the Host of the host options; ends with exit status 2 if one is not an address."""
+    from pastore.filters.host import Host
+
+    try:
+        return Host.parse(
+            options["me"], options["dns_server"], options["wins_server"], options["dhcp_server"], options["gateway"]
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def load_source(source: str, policy: str | None, source_format: str | None) -> "Loaded":
+    """Read a source and end with exit status 2, saying why, if no policy was obtained."""
+    from pastore.sources import load
+
+    loaded = load(source, policy=policy, format=source_format)
+    if loaded.policy is None:
+        from pastore.findings import Severity
+        from pastore.findings.render import text_lines
+
+        errors = [finding for finding in loaded.findings if finding.severity is Severity.ERROR]
+        for finding in errors or loaded.findings:
+            click.echo("\n".join(text_lines(finding, paint)), err=True)
+        cannot_answer(f"no policy was obtained from {source}")
+    return loaded
+
+
+def compile_source(loaded: "Loaded", options: dict[str, Any]) -> "Compiled":
+    """Compile what was loaded with the host options."""
+    from pastore.api import compile_policy
+
+    assert loaded.policy is not None
+    return compile_policy(
+        loaded.policy,
+        host_from(options),
+        order=options["order"],
+        target=options["target"],
+        default_exempt=options["default_exempt"],
+    )
+
+
+def tell_findings(findings: Iterable["Finding"]) -> None:
+    """Say on stderr how many errors and warnings there are and where to read them."""
+    from pastore.findings.render import counts
+
+    found = counts(findings)
+    parts = [f"{found[name]} {name}{'' if found[name] == 1 else 's'}" for name in ("error", "warning") if found[name]]
+    if parts:
+        talk(f"pastore: {' and '.join(parts)} in this policy; `pastore check` tells them")
+
+
+def width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def table(
+    rows: Sequence[Sequence[str]], *, heading: Sequence[str] | None = None, indent: str = "", right: Sequence[int] = ()
+) -> list[str]:
+    """Return rows as aligned lines; columns in `right` are aligned to the right, the last one is never padded."""
+    everything = [list(heading), *rows] if heading else list(rows)
+    if not everything:
+        return []
+    widths = [max(width(row[column]) for row in everything) for column in range(len(everything[0]))]
+    lines = []
+    for number, row in enumerate(everything):
+        cells = []
+        for column, cell in enumerate(row):
+            padding = " " * (widths[column] - width(cell))
+            if column in right:
+                cells.append(padding + cell)
+            else:
+                cells.append(cell if column == len(row) - 1 else cell + padding)
+        line = (indent + "  ".join(cells)).rstrip()
+        lines.append(paint(line, "heading") if heading and number == 0 else line)
+    return lines
+
+
+def is_rule_list(policy: "Policy | SpecificFilters | None") -> bool:
+    """Whether what was loaded is a first-match rule list and not a Windows policy."""
+    from pastore.model import Policy
+
+    return policy is not None and not isinstance(policy, Policy)

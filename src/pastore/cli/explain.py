@@ -1,0 +1,247 @@
+"""pastore explain: which filter decides, and why the others do not."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pastore.cli.common import compile_source, host_options, load_source, paint, say, source_options
+from pastore.findings.render import printable
+
+if TYPE_CHECKING:
+    from pastore.api import Compiled
+    from pastore.filters.specific import SpecificFilters
+    from pastore.model import Policy
+    from pastore.packets.packet import Packet
+
+NEAR_LIMIT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A filter that does not decide, and why."""
+
+    rule: str | None
+    filter: dict[str, Any]
+    action: str
+    why: str
+    text: str
+    place: str
+    matches: bool
+
+
+def source_dict(filters: "SpecificFilters", index: int) -> dict[str, Any] | None:
+    """Return the generic filter of a row as JSON."""
+    source = filters.source(index)
+    if source is None:
+        return None
+    as_dict = getattr(source, "as_dict", None)
+    return as_dict() if as_dict else {"text": source.text, "place": source.place}
+
+
+def candidates(compiled: "Compiled", packet: "Packet", winner: int, order: str) -> list[Candidate]:
+    """Return every other filter that matches, then the first few that nearly do; each generic filter once."""
+    from pastore.analysis.explain import miss_text, outranked, rows_near
+    from pastore.model import Action
+
+    filters = compiled.matcher.filters
+    specific = compiled.expansion.specific if compiled.expansion else None
+    decides = int(filters.rows["filter"][winner]) if winner >= 0 else None
+    matching: dict[int, Candidate] = {}
+    missing: dict[int, Candidate] = {}
+    for near in rows_near(filters, packet):
+        key = int(filters.rows["filter"][near.index])
+        if key == decides or (near.misses and (key in matching or key in missing)) or key in matching:
+            continue
+        row = filters.rows[near.index]
+        if near.misses:
+            why = miss_text(row, packet, near.misses[0])
+        elif filters.rows["exempt"][winner]:
+            why = "default exemptions come first"
+        else:
+            first, other = (specific[winner], specific[near.index]) if specific else (None, None)
+            why = outranked(first, other) if first and other and order == "weight" else "it is listed later"
+        source = filters.source(near.index)
+        place = source.place if source else ""
+        text = source.text if source else ""
+        rule = source.rule if source else None
+        found = Candidate(
+            rule, source_dict(filters, near.index) or {}, str(Action(int(row["action"]))), why, text, place, not near.misses
+        )
+        if near.misses:
+            missing[key] = found
+        else:
+            missing.pop(key, None)
+            matching[key] = found
+    return [*matching.values(), *list(missing.values())[:NEAR_LIMIT]]
+
+
+def idle_candidates(policy: "Policy", options: dict[str, Any], packet: "Packet") -> list[Candidate]:
+    """Return filters that would match if their rule were active."""
+    from pastore.analysis.explain import rows_near
+    from pastore.filters.expand import PolicyFilter, expand
+    from pastore.model import Action
+
+    from .common import host_from
+
+    idle = tuple(replace(rule, active=True) for rule in policy.rules if not rule.active and not rule.default_response)
+    if not idle:
+        return []
+    expansion = expand(replace(policy, rules=idle), host_from(options), target=options["target"], default_exempt=3)
+    found: dict[int, Candidate] = {}
+    for near in rows_near(expansion.filters, packet, at_most=0):
+        source = expansion.filters.source(near.index)
+        if isinstance(source, PolicyFilter):
+            action = str(Action(int(expansion.filters.rows["action"][near.index])))
+            found[int(expansion.filters.rows["filter"][near.index])] = Candidate(
+                source.rule, source.as_dict(), action, "its rule is not active", source.text, source.place, matches=False
+            )
+    return list(found.values())
+
+
+def failed_candidates(compiled: "Compiled") -> list[str]:
+    """Return a line for each filter that could not be added at all."""
+    from pastore.model.win32 import describe
+
+    if compiled.expansion is None:
+        return []
+    return [
+        f"rule {printable(failure.rule)!r}: {printable(failure.filter)} (Win32 {failure.win32}: {describe(failure.win32).message})"
+        for failure in compiled.expansion.failures
+    ]
+
+
+@click.command("explain")
+@click.argument("source", metavar="SRC")
+@click.argument("packet_text", metavar="PACKET", required=False)
+@source_options
+@host_options
+@click.option("--rule", "rule_name", metavar="NAME", help="What this rule does and what hides it, instead of a packet.")
+@click.option(
+    "--interface", type=click.Choice(["lan", "ras"]), default=None, help="Interface type of the packet; lan if left out."
+)
+@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(
+    source: str, packet_text: str | None, rule_name: str | None, interface: str | None, output_format: str, **options: Any
+) -> None:
+    """Which filter of SRC decides on PACKET, then every other that matches or nearly does, and why it lost.
+
+    PACKET is written 'tcp 10.1.2.3:49152 > 10.9.0.7:445 in'; an IPv6 address with a port in brackets; ports may be left out; in or
+    out, in if left out.
+    """
+    if (packet_text is None) == (rule_name is None):
+        raise click.UsageError("give either a PACKET or --rule NAME")
+    loaded = load_source(source, options["policy_name"], options["source_format"])
+    compiled = compile_source(loaded, options)
+    if rule_name is not None:
+        from pastore.cli.explain_rule import explain_rule
+
+        explain_rule(loaded.policy, compiled, rule_name, output_format)
+        return
+    packet = parse(packet_text or "", interface)
+    verdict = compiled.matcher.match(
+        packet.protocol,
+        packet.src,
+        packet.dst,
+        packet.sport,
+        packet.dport,
+        direction=("in", "out")[packet.direction],
+        interface=("lan", "ras")[packet.interface],
+        family=packet.family,
+    )
+    others = candidates(compiled, packet, verdict.index, options["order"])
+    from pastore.model import Policy
+
+    if isinstance(loaded.policy, Policy):
+        others += idle_candidates(loaded.policy, options, packet)
+    if output_format == "json":
+        say(json.dumps(explain_json(compiled, packet, verdict, others), indent=2, ensure_ascii=False))
+    else:
+        say("\n".join(explain_text(compiled, packet, verdict, others)))
+
+
+def parse(text: str, interface: str | None) -> "Packet":
+    """Read PACKET; ends with a usage error that says what is wrong with it."""
+    from pastore.packets.packet import parse_packet
+
+    try:
+        packet = parse_packet(text)
+    except ValueError as error:
+        raise click.UsageError(f"PACKET {text!r}: {error}") from None
+    return packet if interface is None else packet._replace(interface=("lan", "ras").index(interface))
+
+
+def explain_json(compiled: "Compiled", packet: "Packet", verdict: Any, others: list[Candidate]) -> dict[str, Any]:
+    """Return the JSON document of the interface contract."""
+    from pastore.filters.text import ip_text
+
+    filters = compiled.matcher.filters
+    fields = {
+        "protocol": packet.protocol,
+        "src": ip_text(packet.family, packet.src),
+        "dst": ip_text(packet.family, packet.dst),
+        "sport": packet.sport,
+        "dport": packet.dport,
+        "direction": ("in", "out")[packet.direction],
+        "interface": ("lan", "ras")[packet.interface],
+    }
+    told = [
+        {name: value for name, value in asdict(other).items() if name in ("rule", "filter", "action", "why")} for other in others
+    ]
+    return {
+        "version": 1,
+        "packet": fields,
+        "action": verdict.action,
+        "rule": verdict.rule,
+        "filter": source_dict(filters, verdict.index) if verdict.index >= 0 else None,
+        "index": verdict.index,
+        "inpass": verdict.inpass,
+        "soft": verdict.soft,
+        "tunnel": verdict.tunnel,
+        "exempt": verdict.exempt,
+        "candidates": told,
+    }
+
+
+def explain_text(compiled: "Compiled", packet: "Packet", verdict: Any, others: list[Candidate]) -> list[str]:
+    """Return the explanation as lines."""
+    filters = compiled.matcher.filters
+    lines = [f"{packet}: {paint(verdict.action, verdict.action)}"]
+    if verdict.index < 0:
+        lines.append("  no filter matches: the packet passes untouched")
+    else:
+        source = filters.source(verdict.index)
+        if verdict.exempt:
+            lines.append(f"  by the default exemption for {verdict.exempt}, which no filter sees")
+        elif source:
+            lines.append(f"  by rule {printable(source.rule or '')!r}, filter {printable(source.text)}")
+            if source.place:
+                lines.append("  at " + paint(printable(source.place), "quiet"))
+        lines += [f"  {note}" for note in verdict_notes(verdict)]
+    for title, chosen in (
+        ("These match too:", [other for other in others if other.matches]),
+        ("These nearly match:", [other for other in others if not other.matches]),
+    ):
+        if chosen:
+            lines += ["", title]
+            for other in chosen:
+                name = f"rule {printable(other.rule)!r}" if other.rule else "default exemption"
+                lines.append(f"  {paint(other.action, other.action)} by {name}, filter {printable(other.text)}")
+                lines.append(f"    but {printable(other.why)}")
+    failed = failed_candidates(compiled)
+    if failed:
+        lines += ["", "These could not be applied and were not considered:", *(f"  {line}" for line in failed)]
+    return lines
+
+
+def verdict_notes(verdict: Any) -> list[str]:
+    """Return what stands beside the action."""
+    notes = []
+    if verdict.inpass:
+        notes.append("clear text is accepted inbound, answers use IPsec")
+    if verdict.soft:
+        notes.append("falls back to clear text with a computer that does not answer IKE")
+    if verdict.tunnel:
+        notes.append(f"through the tunnel to {verdict.tunnel}")
+    return notes
