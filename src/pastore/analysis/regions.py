@@ -1,7 +1,8 @@
 """Sets of packets as boxes of ranges, and what is left of one when others are taken away.
 
-A box is one range in each of seven fields: source, destination, protocol, source port, destination port, direction, interface type.
-Subtracting keeps boxes disjoint, so the answer is exact; the number of boxes is bounded and a caller is told when that was not enough.
+A box is one range in each of seven fields: source, destination, protocol, source port, destination port, direction, interface
+type. Subtracting keeps boxes disjoint, so the answer is exact; the number of boxes is bounded and a caller is told when that was
+not enough.
 """
 
 from collections.abc import Iterable

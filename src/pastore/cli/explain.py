@@ -107,7 +107,7 @@ def failed_candidates(compiled: "Compiled") -> list[str]:
     if compiled.expansion is None:
         return []
     return [
-        f"rule {printable(failure.rule)!r}: {printable(failure.filter)} (Win32 {failure.win32}: {describe(failure.win32).message})"
+        f"rule {printable(failure.rule)!r}: {printable(failure.filter)} ({failure.win32}: {describe(failure.win32).message})"
         for failure in compiled.expansion.failures
     ]
 
@@ -127,8 +127,8 @@ def command(
 ) -> None:
     """Which filter of SRC decides on PACKET, then every other that matches or nearly does, and why it lost.
 
-    PACKET is written 'tcp 10.1.2.3:49152 > 10.9.0.7:445 in'; an IPv6 address with a port in brackets; ports may be left out; in or
-    out, in if left out.
+    PACKET is written 'tcp 10.1.2.3:49152 > 10.9.0.7:445 in'; an IPv6 address with a port in brackets; ports may be left out, and
+    so may in or out, which then is in.
     """
     if (packet_text is None) == (rule_name is None):
         raise click.UsageError("give either a PACKET or --rule NAME")

@@ -1,0 +1,56 @@
+# Every chore, a line or two each. `make demo` and `make test` set up all they need on Debian with python3.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+NATIVE := setup.py pyproject.toml $(wildcard ext/core/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
+
+.PHONY: help demo test lint format bench clean
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: $(VENV)/built ## set up, then the whole way once on the bundled example
+	@scripts/demo $(BIN)/pastore
+
+test: $(VENV)/tested ## set up, then all tests
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/linted ## formats, types, styles and import rules; warnings are errors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config pyproject.toml
+	$(BIN)/cython-lint ext/cython
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]')
+
+format: $(VENV)/linted ## rewrite the sources in the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]')
+
+bench: $(VENV)/tested ## the benchmarks; a file in benchmarks/record/ says what they gave
+	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only $(PYTEST)
+
+clean: ## everything that was made
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find src -name '*.so' -delete
+
+$(VENV)/made:
+	PYTHON="$(PYTHON)" scripts/setup-debian demo
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install "setuptools>=77" "Cython>=3.1,<4" "numpy>=2.0"
+	@touch $@
+
+$(VENV)/built: $(VENV)/made $(NATIVE)
+	$(PIP) install --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/tested: $(VENV)/built
+	PYTHON="$(PYTHON)" scripts/setup-debian test
+	$(PIP) install --no-build-isolation --editable ".[test]"
+	@touch $@
+
+$(VENV)/linted: $(VENV)/tested
+	$(PIP) install --no-build-isolation --editable ".[lint]"
+	@touch $@
