@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from pastore.ipsecdata.objects import store
-
 from pastore.model import Address, AddressKind, Filter, FilterAction, FilterList, Policy, Rule, Storage
 from tests.support.captures import arp, ethernet, icmp, ipv4, ipv6, pcap, tcp, udp
 from tests.support.policies import KERBEROS, MAIN_MODE, action, flt, guid
