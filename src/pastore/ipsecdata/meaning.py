@@ -400,8 +400,8 @@ def _auth_method(method: AuthBlob, flags: int) -> AuthMethod:
 
 
 def interface_type_of(blob: NfaBlob) -> InterfaceType:
-    """Return the interface type; a number that is not known stands for all interfaces."""
-    return _INTERFACES.get(blob.interface_type, InterfaceType.ALL)
+    """Return the interface type."""
+    return _INTERFACES[blob.interface_type]
 
 
 def tunnel_of(blob: NfaBlob) -> IPAddress | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, cast
 
-from pastore.findings import Finding
+from pastore.findings import Finding, Severity
 from pastore.ipsecdata.blob import COMPUTED, EMPTY, NFA, PAD, DamageError, Reader, Text, Writer, guarded
 from pastore.model import NOWHERE, Origin, Secret
 
@@ -145,10 +145,9 @@ def _read(reader: Reader) -> NfaBlob:
     at = reader.at
     interface_type = reader.u32("the interface type")
     if interface_type not in (RAS, LAN, ALL):
-        message = (
-            f"The interface type is {interface_type:#x}, which the specification does not know; the rule is read as for all."
-        )
-        reader.report("PA126", message, at)
+        # A wrong number of methods before it looks just like this, and then a key would be read, and shown, as a name.
+        message = f"The interface type is {interface_type:#x}, which the specification does not know."
+        raise DamageError(reader.finding("PA126", message, at, Severity.ERROR))
     interface_name = reader.text("the interface name")
     tunnel_address = IPv4Address(reader.take(4, "the tunnel address"))
     at = reader.at
