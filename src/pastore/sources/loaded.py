@@ -1,10 +1,13 @@
 """What a source gives."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from pastore.filters.specific import SpecificFilters
 from pastore.findings import Finding
 from pastore.model import Policy
+
+if TYPE_CHECKING:  # NumPy is only needed once a rule list is read
+    from pastore.filters.specific import SpecificFilters
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,6 @@ class Loaded:
         Every policy of the source, the chosen one included.
     """
 
-    policy: Policy | SpecificFilters | None
+    policy: "Policy | SpecificFilters | None"
     findings: tuple[Finding, ...] = ()
     policies: tuple[Policy, ...] = field(default=())

@@ -1,0 +1,54 @@
+"""A list of findings that a damaged file cannot make endless."""
+
+from collections import Counter
+from typing import Final
+
+from pastore.findings import Finding
+from pastore.model import Origin
+
+LIMIT: Final = 100
+
+
+class FindingLog:
+    """Collects the findings of one source, at most `LIMIT` of each code; the rest are counted.
+
+    Parameters
+    ----------
+    source : str
+        The source as the user named it.
+    """
+
+    __slots__ = ("_counts", "_findings", "source")
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._findings: list[Finding] = []
+        self._counts: Counter[str] = Counter()
+
+    def add(self, code: str, message: str, *, locator: str = "", line: int | None = None, column: int | None = None) -> None:
+        """Add a finding, or count it when there are enough of its code."""
+        self._counts[code] += 1
+        if self._counts[code] <= LIMIT:
+            self._findings.append(Finding(code, message, Origin(self.source, locator, line, column)))
+
+    def room(self, code: str) -> int:
+        """Return how many more findings of a code will be listed."""
+        return max(0, LIMIT - self._counts[code])
+
+    def count(self, code: str, times: int) -> None:
+        """Count findings that there is no `room` to list."""
+        self._counts[code] += times
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what was collected; each code that overflowed ends with a finding that says how many are not listed."""
+        more = [
+            Finding(code, f"and {count - LIMIT} more like this, not listed", Origin(self.source))
+            for code, count in self._counts.items()
+            if count > LIMIT
+        ]
+        return (*self._findings, *more)
+
+
+def quoted(name: str) -> str:
+    """Return a name for a message: in quotes, control characters escaped, cut when it is long."""
+    return repr(name if len(name) <= 80 else name[:77] + "...")
