@@ -24,4 +24,4 @@ def bench_startup(benchmark: BenchmarkFixture, name: str) -> None:
     def run() -> int:
         return subprocess.run(COMMANDS[name], stdout=subprocess.DEVNULL, check=True).returncode
 
-    assert benchmark.pedantic(run, rounds=15, warmup_rounds=2) == 0
+    assert benchmark.pedantic(run, rounds=15, warmup_rounds=2) == 0  # type: ignore[no-untyped-call]

@@ -155,8 +155,8 @@ def capture() -> bytes:
         packets.append(ipv4("10.20.0.53", ME4, UDP, udp(53, port)))
     exchange("10.20.0.1", ICMP, icmp(8), icmp(0))
     exchange("10.30.0.14", TCP, tcp(49_900, 1433), tcp(1433, 49_900))
-    for host in ("2001:db8:20::101", "2001:db8:20::1fe"):
-        exchange(host, TCP, tcp(49_901, 1433), tcp(1433, 49_901))
+    for peer in ("2001:db8:20::101", "2001:db8:20::1fe"):
+        exchange(peer, TCP, tcp(49_901, 1433), tcp(1433, 49_901))
     exchange("10.30.0.14", UDP, udp(500, 500), udp(500, 500))
     for port in (51_000, 51_001, 51_002):
         exchange("10.20.0.9", TCP, tcp(port, 10_000), None)

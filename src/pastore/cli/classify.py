@@ -92,8 +92,10 @@ def summary_lines(batch: "PacketBatch", verdicts: "Verdicts", filters: "Specific
     total = len(batch)
     if by == "action":
         found = np.bincount(verdicts.action, minlength=4)
-        rows = [(paint(str(action), str(action)), str(int(found[action])), share(int(found[action]), total)) for action in Action]
-        return table(rows, heading=("ACTION", "PACKETS", "SHARE"), right=(1, 2))
+        shares = [
+            (paint(str(action), str(action)), str(int(found[action])), share(int(found[action]), total)) for action in Action
+        ]
+        return table(shares, heading=("ACTION", "PACKETS", "SHARE"), right=(1, 2))
     counts: dict[tuple[str, str, str], int] = {}
     indices, found = np.unique(verdicts.index, return_counts=True)
     for index, n in zip(indices.tolist(), found.tolist(), strict=True):
@@ -150,16 +152,11 @@ def command(source: str, packets: str, **options: Any) -> None:
     fatal = False
     for damage in batch.damage:
         place = packets if damage.line is None else f"{packets}:{damage.line}"
-        talk_or_err = click.echo if damage.fatal else None
-        text = f"{printable(place)}: {damage.code} {printable(damage.message)}"
-        if talk_or_err:
-            talk_or_err(text, err=True)
-        else:
-            talk(text)
+        click.echo(f"{paint(printable(place), 'place')}: {paint(damage.code, 'code')} {printable(damage.message)}", err=True)
         fatal |= damage.fatal
     if fatal:
         cannot_answer(f"the packets of {packets} could not be read")
-    batch = batch.with_context(me=host.me, direction=options["direction"], interface=options["interface"])
+    batch = batch.with_context(me=host.networks(), direction=options["direction"], interface=options["interface"])
     compiled = compile_source(loaded, options)
     verdicts = compiled.matcher.classify(batch, threads=options["threads"])
     if options["summary"] or options["by"]:

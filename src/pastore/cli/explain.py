@@ -163,35 +163,24 @@ def command(
 
 def parse(text: str, interface: str | None) -> "Packet":
     """Read PACKET; ends with a usage error that says what is wrong with it."""
-    from pastore.packets.packet import parse_packet
+    from pastore.packets.packet import Packet
 
     try:
-        packet = parse_packet(text)
+        packet = Packet.parse(text)
     except ValueError as error:
         raise click.UsageError(f"PACKET {text!r}: {error}") from None
-    return packet if interface is None else packet._replace(interface=("lan", "ras").index(interface))
+    return packet if interface is None else replace(packet, interface=("lan", "ras").index(interface))
 
 
 def explain_json(compiled: "Compiled", packet: "Packet", verdict: Any, others: list[Candidate]) -> dict[str, Any]:
     """Return the JSON document of the interface contract."""
-    from pastore.filters.text import ip_text
-
     filters = compiled.matcher.filters
-    fields = {
-        "protocol": packet.protocol,
-        "src": ip_text(packet.family, packet.src),
-        "dst": ip_text(packet.family, packet.dst),
-        "sport": packet.sport,
-        "dport": packet.dport,
-        "direction": ("in", "out")[packet.direction],
-        "interface": ("lan", "ras")[packet.interface],
-    }
     told = [
         {name: value for name, value in asdict(other).items() if name in ("rule", "filter", "action", "why")} for other in others
     ]
     return {
         "version": 1,
-        "packet": fields,
+        "packet": packet.as_dict(),
         "action": verdict.action,
         "rule": verdict.rule,
         "filter": source_dict(filters, verdict.index) if verdict.index >= 0 else None,

@@ -48,8 +48,8 @@ class LazyGroup(click.Group):
             from difflib import get_close_matches
 
             close = get_close_matches(args[0], _COMMANDS, n=1) if args else []
-            if close:
-                error.message += f" Did you mean {close[0]!r}?"
+            if close and "Did you mean" not in error.message:
+                raise click.UsageError(f"{error.message} Did you mean {close[0]!r}?", ctx) from None
             raise
 
 

@@ -472,7 +472,7 @@ class _Expander:
                 self._find("PA403", f"the search for conflicts stopped after {len(told)} of them", self.policy.origin)
                 return
             winner, loser = rows[pair[0]], rows[pair[1]]
-            if (winner.source, loser.source) in told:
+            if (winner.source, loser.source) in told or self._within_host(winner, loser):
                 continue
             told.add((winner.source, loser.source))
             first, second = self.sources[winner.source], self.sources[loser.source]
@@ -483,6 +483,16 @@ class _Expander:
                 f"overlap and are equally specific: {winner.action} is taken"
             )
             self._find("PA305", message, second.filter.origin, second.node, second.filter)
+
+    def _within_host(self, one: SpecificFilter, other: SpecificFilter) -> bool:
+        """Whether two rows overlap only in what the host sends to itself, which no IPsec filter sees."""
+        local = self.host.local(one.family)
+
+        def inside(first: tuple[int, int], second: tuple[int, int]) -> bool:
+            low, high = max(first[0], second[0]), min(first[1], second[1])
+            return any(start <= low and high <= end for start, end in local)
+
+        return inside(one.src, other.src) and inside(one.dst, other.dst)
 
     def _block_all_without_twin(self) -> None:
         blocking = [

@@ -2,7 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_interface
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    summarize_address_range,
+)
 
 from pastore.model import AddressKind, IPAddress
 
@@ -95,6 +103,16 @@ class Host:
                 except ValueError:
                     raise ValueError(f"{name} {text!r} is not an address") from None
         return cls(tuple(Local.parse(text) for text in me), tuple(servers))
+
+    def networks(self) -> list[IPv4Network | IPv6Network]:
+        """Return the local addresses as networks."""
+        found: list[IPv4Network | IPv6Network] = []
+        for local in self.me:
+            if local.family == 4:
+                found.extend(summarize_address_range(IPv4Address(local.low), IPv4Address(local.high)))
+            else:
+                found.extend(summarize_address_range(IPv6Address(local.low), IPv6Address(local.high)))
+        return found
 
     def local(self, family: int) -> list[tuple[int, int]]:
         """Return the local address ranges of a family."""
