@@ -438,31 +438,36 @@ class _Expander:
     # The whole
 
     def _refuse_existing(self, produced: list[SpecificFilter]) -> list[SpecificFilter]:
-        """Drop rows whose conditions exist already; a filter of which no row is left has failed."""
-        holder: dict[Any, int] = {}
+        """Drop rows whose conditions exist already; a filter that repeats another as written has failed."""
+        holder: dict[Any, SpecificFilter] = {}
         kept: list[SpecificFilter] = []
-        lost: dict[int, int] = {}
+        lost: dict[int, SpecificFilter] = {}
+        repeated: set[int] = set()
         for row in produced:
-            tunnel = self.sources[row.source].tunnel
-            key = (*row.conditions, tunnel)
-            if key in holder:
-                lost.setdefault(row.source, holder[key])
-            else:
-                holder[key] = row.source
+            key = (*row.conditions, self.sources[row.source].tunnel)
+            first = holder.setdefault(key, row)
+            if first is row:
                 kept.append(row)
+                continue
+            lost.setdefault(row.source, first)
+            if not row.mirrored_copy and not first.mirrored_copy:
+                repeated.add(row.source)
         left = {row.source for row in kept}
-        for source, first in sorted(lost.items()):
-            entry, existing = self.sources[source], self.sources[first]
+        for source, first in sorted(lost.items(), key=lambda item: item[0]):
+            entry, existing = self.sources[source], self.sources[first.source]
             assert isinstance(entry, PolicyFilter)
             assert isinstance(existing, PolicyFilter)
             where = f"of rule {existing.rule!r}" + (f" ({existing.place})" if existing.place else "")
-            if source in left:
-                message = f"one direction has the conditions of a filter {where}: that one decides"
-                self._find("PA313", message, entry.filter.origin, entry.node, entry.filter)
+            if source in repeated and source not in left:
+                code = "PA212" if entry.tunnel else "PA211"
+                found = self._find(
+                    code, f"the same conditions as a filter {where}", entry.filter.origin, entry.node, entry.filter
+                )
+                self._fail(found, entry.node, [entry.filter])
                 continue
-            code = "PA212" if entry.tunnel else "PA211"
-            found = self._find(code, f"the same conditions as a filter {where}", entry.filter.origin, entry.node, entry.filter)
-            self._fail(found, entry.node, [entry.filter])
+            what = "one direction has the conditions" if source in left else "it is the mirror image"
+            message = f"{what} of filter {existing.text} {where}, which comes first and decides"
+            self._find("PA313", message, entry.filter.origin, entry.node, entry.filter)
         return kept
 
     def _conflicts(self, rows: list[SpecificFilter]) -> None:

@@ -310,7 +310,7 @@ _CODES: Final = (
     Code(
         "PA313",
         _W,
-        "part of the filter exists already",
+        "filter exists already in part or as a mirror image",
         "Remove the overlap if it is not meant; the first filter decides.",
     ),
     # PA4xx: limits and what could not be decided

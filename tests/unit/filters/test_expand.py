@@ -288,6 +288,12 @@ class TestExisting:
         ras = rule("Ras", "block", flt("tcp any > me:80", name="b"), interface=InterfaceType.RAS)
         assert codes(expand(policy(lan, ras), ME)) == []
 
+    def test_the_mirror_image_of_a_filter_changes_nothing_and_is_a_warning(self) -> None:
+        image = policy(rule("One", "block", flt("tcp any:22 > any", name="a"), flt("tcp any > any:22", name="b")))
+        expansion = expand(image, ME)
+        assert (codes(expansion), len(lines(expansion.filters)), expansion.failures) == (["PA313"], 2, ())
+        assert "it is the mirror image of filter tcp any" in expansion.findings[0].message
+
     def test_half_of_a_filter_that_exists_is_a_warning_and_the_other_half_is_added(self) -> None:
         one = rule("One", "allow", flt("tcp any > me:80", name="a", mirrored=False))
         two = rule("Two", "allow", flt("tcp any > me:80", name="b"))
