@@ -47,11 +47,13 @@ def check(codec: Any, data: bytes) -> None:
         assert 0 <= offset <= len(data)
 
 
+@settings(deadline=1000)
 @given(decoders, st.sampled_from(HEADERS), st.binary(max_size=400))
 def test_arbitrary_bytes_never_raise_and_are_kept(codec: ModuleType, header: bytes, rest: bytes) -> None:
     check(codec, header + rest)
 
 
+@settings(deadline=1000)
 @given(blobs, st.data())
 def test_truncated_blobs_never_raise_and_are_kept(data: bytes, draw: st.DataObject) -> None:
     cut = data[: draw.draw(st.integers(0, len(data)))]
@@ -59,6 +61,7 @@ def test_truncated_blobs_never_raise_and_are_kept(data: bytes, draw: st.DataObje
         check(codec, cut)
 
 
+@settings(deadline=1000)
 @given(blobs, st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from((0, 1, 2, 4, 0x7F, 0x80, 0xFF))), max_size=6))
 def test_mutated_blobs_never_raise_and_are_kept(data: bytes, edits: list[tuple[int, int]]) -> None:
     mutated = bytearray(data)
@@ -70,6 +73,7 @@ def test_mutated_blobs_never_raise_and_are_kept(data: bytes, edits: list[tuple[i
 
 @pytest.mark.parametrize(("codec", "strategy"), CODECS, ids=lambda value: getattr(value, "__name__", "").rpartition(".")[2])
 def test_well_formed_blobs_round_trip_without_a_finding(codec: Any, strategy: st.SearchStrategy[Any]) -> None:
+    @settings(deadline=None)
     @given(strategy)
     def round_trip(blob: Any) -> None:
         decoded, findings = codec.decode(codec.encode(blob), NOWHERE)
@@ -79,6 +83,7 @@ def test_well_formed_blobs_round_trip_without_a_finding(codec: Any, strategy: st
     round_trip()
 
 
+@settings(deadline=None)
 @given(s.filter_list_blobs() | st.builds(lambda f: filter_list.FilterListBlob(None, filter_list.Section2((f,))), s.filter_blobs2))
 def test_a_filter_goes_missing_only_when_another_stands_for_it(blob: filter_list.FilterListBlob) -> None:
     stored = (blob.section1.filters if blob.section1 else ()) + (blob.section2.filters if blob.section2 else ())
@@ -106,7 +111,7 @@ def rebuild(original: Policy, **options: Any) -> Graph:
     return build(store(original, **options), storage=original.storage, assigned=assigned, default_exempt=original.default_exempt)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(s.policies())
 def test_a_stored_policy_is_built_again(original: Policy) -> None:
     assert rebuild(original).policies == (original,)
@@ -146,7 +151,7 @@ def mutate(draw: Callable[[st.SearchStrategy[Any]], Any], objects: list[StoredOb
     return objects
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_damaged_store_never_raises_and_what_was_read_can_be_stored_again(draw: st.DataObject) -> None:
     objects = mutate(draw.draw, store(s.small_policy()))

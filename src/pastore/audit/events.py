@@ -8,7 +8,7 @@ Where each was seen:
   "IPsec Policy Agent Service Runtime" (cc733277);
 - *list*: Microsoft's "Audit Filtering Platform Policy Change", "Audit IPsec Driver" and security event list (S and F);
 - *message table*: the Windows 10 (1507) message table as published in nasbench/EVTX-ETW-Resources, which keeps tabs and
-  drops line breaks and the events without parameters;
+  drops line breaks and the events without parameters (later builds are reported to label 5456 "Policy DN:"; not used here);
 - *field names*: the provider's manifest as published in repnz/etw-providers-docs (Windows 7 and Windows 10 agree).
 
 An event whose text was not seen whole, line breaks included, has ``confirmed=False``.
@@ -16,7 +16,7 @@ An event whose text was not seen whole, line breaks included, has ``confirmed=Fa
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from types import MappingProxyType
@@ -467,7 +467,7 @@ class AuditEvent:
     time : datetime
         Aware; kept in UTC.
     wording : Wording, optional
-        Which name the text uses.
+        Which name the text uses. Not compared: it is the same event in other words.
 
     Raises
     ------
@@ -480,24 +480,24 @@ class AuditEvent:
     id: int
     data: Mapping[str, Value]
     time: datetime
-    wording: Wording = Wording.PASTORE
+    wording: Wording = field(default=Wording.PASTORE, compare=False)
 
     def __post_init__(self) -> None:
         known = EVENTS.get(self.id)
         if known is None:
             raise ValueError(f"event {self.id} is not in the catalogue")
-        names = [field.name for field in known.fields]
+        names = [one.name for one in known.fields]
         if self.data.keys() != set(names):
             raise ValueError(f"event {self.id} takes {', '.join(names) or 'no data'}; got {_listed(self.data)}")
         if self.time.utcoffset() is None:
             raise ValueError("the time of an event needs a time zone")
         longest = _MAX_CHARACTERS // max(2, len(names))
-        values = {field.name: _checked(self.id, field, self.data[field.name], longest) for field in known.fields}
+        values = {one.name: _checked(self.id, one, self.data[one.name], longest) for one in known.fields}
         object.__setattr__(self, "data", MappingProxyType(values))
         object.__setattr__(self, "time", self.time.astimezone(UTC))
 
     def __hash__(self) -> int:
-        return hash((self.id, tuple(self.data.items()), self.time, self.wording))
+        return hash((self.id, tuple(self.data.items()), self.time))
 
     def __reduce__(self) -> tuple[type["AuditEvent"], tuple[int, dict[str, Value], datetime, Wording]]:
         return AuditEvent, (self.id, dict(self.data), self.time, self.wording)
@@ -554,15 +554,15 @@ def _listed(data: Mapping[str, Value]) -> str:
     return ", ".join(names) or "none"
 
 
-def _checked(number: int, field: Field, value: Value, longest: int) -> Value:
-    if field.bits:
+def _checked(number: int, item: Field, value: Value, longest: int) -> Value:
+    if item.bits:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(f"{field.name} of event {number} is an integer, not {type(value).__name__}")
-        if not 0 <= value < 1 << field.bits:
-            raise ValueError(f"{field.name} of event {number} does not fit {field.bits} bits")
+            raise TypeError(f"{item.name} of event {number} is an integer, not {type(value).__name__}")
+        if not 0 <= value < 1 << item.bits:
+            raise ValueError(f"{item.name} of event {number} does not fit {item.bits} bits")
         return value
     if not isinstance(value, str):
-        raise TypeError(f"{field.name} of event {number} is a string, not {type(value).__name__}")
+        raise TypeError(f"{item.name} of event {number} is a string, not {type(value).__name__}")
     value = joined_surrogates(str(value))
     if len(value) <= longest:
         return value

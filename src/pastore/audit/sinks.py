@@ -180,7 +180,6 @@ class JsonLinesSink:
         self._release()
         self._pid = os.getpid()
         self._end = -1  # size of the file when its end was last known; -1 for unknown
-        self._told = -1  # size of the file when its torn line was reported
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
         try:
             try:
@@ -263,14 +262,13 @@ class JsonLinesSink:
         self._last = tail.last or self._last
         self._ended = tail.ended
         self._end = size
-        if tail.torn and self._told != size:
-            self._told = size
+        if tail.torn:
             message = f"The log ends in a torn line of {tail.torn} bytes at byte {size - tail.torn}: its writer was stopped."
             self.torn.append(Damage("PA160", None, message))
 
     def _append(self, event: AuditEvent) -> None:
         line = encode(Entry(self._last + 1, event))
-        start, self._end = self._end, -1
+        start = self._end
         left = memoryview(line if self._ended else b"\n" + line)
         size = start + len(left)
         try:
@@ -299,8 +297,7 @@ def _tail(descriptor: int, size: int) -> _Tail:
     for window in _WINDOWS:
         start = max(0, size - window)
         *lines, rest = os.pread(descriptor, size - start, start).split(b"\n")
-        whole = lines if start == 0 else lines[1:]
-        last = next((number for number in map(_sequence, [*whole, rest][::-1]) if number), 0)
+        last = next((number for number in map(_sequence, [*lines, rest][::-1]) if number), 0)
         if last or (start == 0 and all(_begun(line) for line in [*lines, rest])):
             return _Tail(last, not rest, 0 if _sequence(rest) else len(rest))
         if start == 0:

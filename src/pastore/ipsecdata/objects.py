@@ -449,7 +449,9 @@ class _Build:
 
     def _adopt(self, entry: _Entry, targets: list[_Entry]) -> list[_Entry]:
         """Return the filter lists that belong to a rule by their owner reference alone ([MS-GPIPSEC] 2.2.1.3.1)."""
-        more = [one for one in self.adoptions.get(entry.name, ()) if one not in targets]
+        known = {one.name for one in targets}
+        # Two owner references may name the rule in two spellings.
+        more = list({one.name: one for one in self.adoptions.get(entry.name, ()) if one.name not in known}.values())
         for one in more:
             one.adopted.add(entry.name)
             one.parents.add(entry.name)

@@ -68,7 +68,7 @@ class _Store:
         self.policy = root
         self.container = container
         self.in_directory = "=" in container
-        self.owners: dict[ObjectName, list[ObjectName]] = {}
+        self.owners: dict[ObjectName, dict[ObjectName, None]] = {}
         self.nodes: dict[ObjectName, FilterAction | FilterList | Rule | MainMode] = {}
 
     def objects(self) -> list[StoredObject]:
@@ -100,9 +100,7 @@ class _Store:
     def _claim(self, name: ObjectName, node: FilterAction | FilterList | Rule | MainMode, owner: ObjectName) -> None:
         if self.nodes.setdefault(name, node) != node:
             raise ValueError(f"{name} stands for two different things")
-        owners = self.owners.setdefault(name, [])
-        if owner not in owners:
-            owners.append(owner)
+        self.owners.setdefault(name, {})[owner] = None
 
     def reference(self, name: ObjectName | str) -> str:
         """Return the reference to an object of the container."""

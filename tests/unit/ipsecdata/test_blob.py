@@ -1,5 +1,6 @@
 """The common parts of a blob."""
 
+import time
 from uuid import UUID
 
 import pytest
@@ -102,3 +103,17 @@ def test_guids_are_stored_mixed_endian() -> None:
     writer = Writer()
     writer.guid(UUID("22202163-4f4c-11d1-863b-00a0248d3021"))
     assert writer.bytes() == s.POLICY[:16]
+
+
+COUNTS = {isakmp.decode: 80, negotiation.decode: 20, nfa.decode: 20, filter_list.decode: 20}
+
+
+@pytest.mark.parametrize("decode", COUNTS)
+@pytest.mark.parametrize("fill", [b"\0", b"\1", b"\xff", b"\0\0\0\1"])
+def test_pa121_a_megabyte_that_announces_two_to_the_31_items_is_done_with_at_once(decode: object, fill: bytes) -> None:
+    head = CODECS[decode][: COUNTS[decode]]  # type: ignore[index]
+    data = head + (1 << 31).to_bytes(4, "little") + fill * (1_000_000 // len(fill))
+    began = time.perf_counter()
+    _, findings = decode(data, PLACE)  # type: ignore[operator]
+    assert time.perf_counter() - began < 5
+    assert codes(findings)[0] == "PA121"

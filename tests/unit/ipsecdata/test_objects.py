@@ -1,5 +1,6 @@
 """From stored objects to policies."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -300,6 +301,13 @@ def test_pa134_a_further_filter_list_is_found_by_its_owner_reference() -> None:
     assert [one.guid for one in rule(graph, 13).filter_lists] == [s.guid(22)]
 
 
+def test_pa134_an_owner_named_in_two_spellings_adds_the_list_once() -> None:
+    owners = (f"a\\ipsecNFA{{{s.guid(12)}}}", f"CN=IPSECNFA{{{s.guid(12)}}},DC=x", f"a\\ipsecNFA{{{s.guid(13)}}}")
+    graph = edited("22", ipsecownersreference=owners)
+    assert codes(graph) == ["PA134"]
+    assert [one.guid for one in rule(graph, 12).filter_lists] == [s.guid(21), s.guid(22)]
+
+
 def test_pa134_the_default_response_rule_gets_no_filter_list_that_way() -> None:
     owners = (f"a\\ipsecNFA{{{s.guid(12)}}}", f"a\\ipsecNFA{{{s.guid(11)}}}")
     graph = edited("21", ipsecownersreference=owners)
@@ -467,3 +475,14 @@ def test_a_large_list_is_read_once_however_many_rules_use_it(monkeypatch: pytest
     rules = tuple(replace(policy.rules[2], guid=s.guid(40 + n), filter_lists=shared) for n in range(20))
     assert built(store(replace(policy, rules=rules))).policies == (replace(policy, rules=rules),)
     assert len(calls) == 1
+
+
+def test_thousands_of_rules_and_lists_that_name_each_other_are_built_and_stored_in_time() -> None:
+    policy = s.small_policy()
+    lists = tuple(replace(policy.rules[1].filter_lists[0], guid=s.guid(100_000 + n)) for n in range(3000))
+    rules = tuple(replace(policy.rules[1], guid=s.guid(10_000 + n), filter_lists=lists[:1]) for n in range(3000))
+    wide = replace(policy, rules=(replace(policy.rules[1], filter_lists=lists), *rules))
+    began = time.perf_counter()
+    graph = built(store(wide))
+    assert time.perf_counter() - began < 10
+    assert graph == Graph((wide,), ())
