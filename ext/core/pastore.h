@@ -2,6 +2,12 @@
  *
  * Public interface of the core. Everything returns 0 or a negative pastore_error; lookups neither allocate
  * nor lock, so any number of threads may share one table.
+ *
+ * How does it work?              core.h opens with that.
+ * What is the right answer?      The first row, in the order given, whose ranges all contain the packet. pastore_scan4 and 6 are
+ *                                that sentence in C.
+ * What may run at the same time? Everything that takes a const pastore_table, on any number of threads. pastore_close alone must
+ *                                come after all of them.
  */
 #ifndef PASTORE_H
 #define PASTORE_H
@@ -33,6 +39,109 @@ typedef struct pastore_row {
 } pastore_row;
 
 _Static_assert(sizeof(pastore_row) == 88, "pastore_row must match pastore.filters.specific.ROW");
+
+enum pastore_error {
+    PASTORE_OK = 0,
+    PASTORE_ERROR_NO_MEMORY = -1,    /* malloc failed, or a size does not fit in size_t */
+    PASTORE_ERROR_MEMORY_LIMIT = -2, /* even the plain row list is larger than pastore_options.memory_limit */
+    PASTORE_ERROR_TOO_MANY = -3,     /* more rows than an int32_t can number */
+    PASTORE_ERROR_RANGE = -4,        /* a row's range runs backwards, or its address does not fit its family */
+    PASTORE_ERROR_CODE = -5,         /* a row's family, direction, interface type or action is unknown */
+    PASTORE_ERROR_ORDER = -6,        /* a row's rank is lower than that of the row before it */
+    PASTORE_ERROR_PACKET = -7,       /* a packet's direction is neither in nor out, or its interface neither lan nor ras */
+    PASTORE_ERROR_NO_INDEX = -8,     /* row numbers asked of a table built for PASTORE_VERDICT_ACTION */
+    PASTORE_ERROR_ARGUMENT = -9,     /* a pointer that is needed is NULL, or an option is unknown */
+    PASTORE_ERROR_BROKEN = -10       /* pastore_check: an invariant does not hold */
+};
+
+/* A table from rows. Opaque, immutable, self-contained: the rows are copied. */
+typedef struct pastore_table pastore_table;
+
+enum pastore_verdict_kind {
+    PASTORE_VERDICT_RULE = 0,  /* the table can say which row decided */
+    PASTORE_VERDICT_ACTION = 1 /* a smaller table that knows actions only */
+};
+
+typedef struct pastore_options {
+    size_t memory_limit; /* bytes the finished table may take; 0: no limit */
+    int verdict;         /* enum pastore_verdict_kind */
+} pastore_options;
+
+/* One packet. Addresses of IPv6 are 16 bytes in network order, everything else is in host order. */
+typedef struct pastore_packet4 {
+    uint32_t src, dst;
+    uint16_t sport, dport;
+    uint8_t protocol;
+    uint8_t direction; /* PASTORE_IN or PASTORE_OUT */
+    uint8_t interface; /* PASTORE_LAN or PASTORE_RAS */
+} pastore_packet4;
+
+typedef struct pastore_packet6 {
+    uint8_t src[16], dst[16];
+    uint16_t sport, dport;
+    uint8_t protocol;
+    uint8_t direction;
+    uint8_t interface;
+} pastore_packet6;
+
+/* Many packets, a column a field. A NULL direction or interface column means that all packets have the one value beside it.
+ * The other columns are needed; they must be aligned for their type and as long as the number of packets says. */
+typedef struct pastore_columns4 {
+    const uint32_t *src, *dst;
+    const uint8_t *protocol;
+    const uint16_t *sport, *dport;
+    const uint8_t *direction, *interface;
+    uint8_t one_direction, one_interface;
+} pastore_columns4;
+
+typedef struct pastore_columns6 {
+    const uint8_t *src, *dst; /* 16 bytes a packet, network order */
+    const uint8_t *protocol;
+    const uint16_t *sport, *dport;
+    const uint8_t *direction, *interface;
+    uint8_t one_direction, one_interface;
+} pastore_columns6;
+
+struct pastore_stats {
+    size_t rows;         /* as given */
+    size_t bytes;        /* everything the table holds on to */
+    uint32_t chunk_rows; /* rows a bit vector spans at most; 0: the row list is scanned */
+    const char *isa;     /* instruction set of the lookup; static */
+};
+
+/* Builds a table from n rows in the order they are to be tried. `options` may be NULL. On PASTORE_ERROR_RANGE, _CODE and _ORDER
+ * the number of the first bad row goes to *bad_row, which may be NULL. On error *out is NULL. */
+int pastore_build(const pastore_row *rows, size_t n, const pastore_options *options, pastore_table **out, size_t *bad_row);
+
+/* The action of n packets, and the number of the row that decided, -1 (with PASTORE_NONE) where none matches. `action` and
+ * `index` may each be NULL. On PASTORE_ERROR_PACKET the number of the first bad packet goes to *bad_packet, which may be NULL,
+ * and nothing has been written. */
+int pastore_classify4(const pastore_table *table, const pastore_columns4 *packets, size_t n, uint8_t *action, int32_t *index,
+                      size_t *bad_packet);
+int pastore_classify6(const pastore_table *table, const pastore_columns6 *packets, size_t n, uint8_t *action, int32_t *index,
+                      size_t *bad_packet);
+
+/* The same for one packet. */
+int pastore_match4(const pastore_table *table, const pastore_packet4 *packet, uint8_t *action, int32_t *index);
+int pastore_match6(const pastore_table *table, const pastore_packet6 *packet, uint8_t *action, int32_t *index);
+
+/* As pastore_classify4 and 6, by trying row after row: what the fast path is compared with. */
+int pastore_scan4(const pastore_table *table, const pastore_columns4 *packets, size_t n, uint8_t *action, int32_t *index,
+                  size_t *bad_packet);
+int pastore_scan6(const pastore_table *table, const pastore_columns6 *packets, size_t n, uint8_t *action, int32_t *index,
+                  size_t *bad_packet);
+
+/* Recomputes everything the table claims from its row list: PASTORE_OK, or PASTORE_ERROR_BROKEN with a sentence about the
+ * invariant in *broken, which may be NULL. Slow, and may allocate: for tests. */
+int pastore_check(const pastore_table *table, const char **broken);
+
+void pastore_stats(const pastore_table *table, struct pastore_stats *stats);
+
+/* NULL is allowed. No other thread may still be using the table. */
+void pastore_close(pastore_table *table);
+
+/* A static sentence without a full stop, for every integer. */
+const char *pastore_strerror(int error);
 
 #ifdef __cplusplus
 }

@@ -230,7 +230,7 @@ def _numbers(name: str, value: npt.ArrayLike, n: int, limit: int) -> npt.NDArray
     column = np.asarray(value)
     if column.shape not in ((), (n,)):
         raise ValueError(f"{name}: expected one value or {n}, got shape {column.shape}")
-    if not np.issubdtype(column.dtype, np.integer):
+    if column.size and not np.issubdtype(column.dtype, np.integer):
         raise ValueError(f"{name}: expected integers, got {column.dtype}")
     if column.size and (int(column.min()) < 0 or int(column.max()) > limit):
         raise ValueError(f"{name}: values must be 0 to {limit}")
