@@ -15,7 +15,7 @@ import pastore
 from pastore.agent.once import apply_once
 from pastore.audit import MemorySink
 from pastore.filters.host import Host
-from pastore.matcher.reference import first_match
+from pastore.matcher import reference
 from pastore.model import InterfaceType, Policy
 from pastore.packets.packet import Packet
 from tests.support.command import pastore as run
@@ -60,6 +60,7 @@ def test_case(folder: Path, tmp_path: Path) -> None:
     options = case.get("options", {})
     matcher = pastore.compile(loaded.policy, me=case.get("me", []), **options)
     matcher.check()
+    rows = reference.plain_rows(matcher.filters)
     for expected in case["packet"]:
         packet = Packet.parse(expected["packet"])
         verdict = matcher.match(
@@ -74,7 +75,17 @@ def test_case(folder: Path, tmp_path: Path) -> None:
         )
         told = {name: getattr(verdict, name) for name in expected if name != "packet"}
         assert told == {name: value for name, value in expected.items() if name != "packet"}, expected["packet"]
-        assert first_match(matcher.filters, packet) == verdict.index
+        plain = reference.Packet(
+            packet.family,
+            packet.src,
+            packet.dst,
+            packet.protocol,
+            packet.sport,
+            packet.dport,
+            packet.direction,
+            packet.interface,
+        )
+        assert reference.first_match(rows, plain) == verdict.index
     codes = sorted({finding.code for finding in (*loaded.findings, *matcher.findings)})
     assert codes == sorted(case.get("findings", []))
     sink = MemorySink()
