@@ -5,7 +5,8 @@
 
 #include "core.h"
 
-/* Without a memory limit the chunk still shrinks until the table is within this, or this much a row where that is more. */
+/* Whatever the memory limit, the chunk shrinks until the table is within this, or this much a row where that is more; chunks of
+ * the smallest size may exceed it. So a limit never makes a table larger. */
 static const size_t BUDGET = (size_t)64 << 20, BUDGET_PER_ROW = 256;
 
 /* A table under construction. Its block grows by doubling and moves as it does: everything in it is reached through `in_block`.
@@ -280,11 +281,11 @@ static int build_sides(builder *b) {
 /* Halves the chunk until the table fits; the last resort are the row lists alone. */
 static int choose_layout(builder *b, uint32_t largest) {
     pastore_table *table = b->table;
-    const size_t lists = table->block_bytes;
+    const size_t lists = table->block_bytes, limit = b->limit;
     const size_t share = table->rows > SIZE_MAX / BUDGET_PER_ROW ? SIZE_MAX : table->rows * BUDGET_PER_ROW;
     for (uint32_t rows = largest; rows >= SMALLEST_CHUNK; rows /= 2) {
-        if (!table->memory_limit)
-            b->limit = rows == SMALLEST_CHUNK ? SIZE_MAX : share > BUDGET ? share : BUDGET;
+        const size_t budget = rows == SMALLEST_CHUNK ? SIZE_MAX : share > BUDGET ? share : BUDGET;
+        b->limit = budget < limit ? budget : limit;
         table->chunk_rows = rows;
         const int error = build_sides(b);
         if (error != PASTORE_ERROR_MEMORY_LIMIT)

@@ -44,7 +44,7 @@
  * log2(2B + 1) steps without a branch on data, two table reads, six summary words, and six words for every 64 rows that some row
  * shares with the packet in each field. Chunks that hold no match are passed by at that price. The sets dominate memory: at worst
  * (2B + 1) * B / 8 bytes a field and chunk, so B / 4 bytes a row and field; rule sets that people write share most of it. Larger
- * chunks are faster and fatter. The builder starts with the largest useful chunk and halves it until the table fits the budget;
+ * chunks are faster and fatter. The builder starts with the largest useful chunk and halves it until the table fits a budget;
  * each attempt stops at the moment it exceeds it. Where a hard limit leaves no room even for chunks of 64, the row list that is
  * kept for pastore_scan4 and 6 is the table. The choice depends on nothing but the rows and the limit: no clock, no random
  * numbers.

@@ -36,7 +36,8 @@ class Matcher:
     verdict : {"rule", "action"}
         "action" builds a smaller table that knows actions only.
     memory_limit : int, optional
-        Bytes the finished table may take. A slower layout is chosen as needed.
+        Bytes the finished table may take; slower layouts are chosen as needed. Without it the table still keeps within 64 MiB, or
+        256 bytes a row where that is more, except for rows that crowd so much that the smallest bit vectors need more.
 
     Attributes
     ----------

@@ -155,8 +155,15 @@ def test_rows_without_a_source_count_as_a_rule_each() -> None:
     assert Matcher(make_rules("acl", 50, 1)).stats.rules == 50
 
 
-def test_no_rows_at_all_is_a_matcher_too() -> None:
-    matcher = Matcher(SpecificFilters(np.zeros(0, ROW)))
+@pytest.mark.parametrize(
+    "filters",
+    [
+        SpecificFilters(np.zeros(0, ROW)),
+        SpecificFilters.from_columns(src_lo=[], src_hi=[], dst_lo=[], dst_hi=[], action=[]),
+    ],
+)
+def test_no_rows_at_all_is_a_matcher_too(filters: SpecificFilters) -> None:
+    matcher = Matcher(filters)
     matcher.check()
     assert matcher.match(6, 1, 2, 3, 4).action == "none"
     assert matcher.match(6, 1, 2, 3, 4, family=6, direction="out").action == "none"
@@ -198,6 +205,18 @@ def test_memory_limit_is_kept_by_slower_layouts_until_the_rows_themselves_exceed
         Matcher(filters, memory_limit=rows_alone.bytes - 1)
     with pytest.raises(MemoryLimitError):
         Matcher(filters, memory_limit=1)
+
+
+def test_a_limit_never_makes_a_table_larger() -> None:
+    """Random ranges share no classes, so the budget there is without a limit shrinks the chunk already."""
+    ends = np.sort(np.random.default_rng(1).integers(0, 1 << 32, (2, 2, 50_000)), axis=1)
+    filters = SpecificFilters.from_columns(
+        src_lo=ends[0, 0], src_hi=ends[0, 1], dst_lo=ends[1, 0], dst_hi=ends[1, 1], action="block"
+    )
+    free = Matcher(filters).stats
+    assert free.layout == "bitvector/2048"
+    assert free.bytes <= 64 << 20
+    assert Matcher(filters, memory_limit=1 << 30).stats[3:] == free[3:]
 
 
 @pytest.mark.parametrize("limit", [0, -1])
