@@ -21,7 +21,7 @@ lint: $(VENV)/linted ## formats, types, styles and import rules; warnings are er
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config pyproject.toml
-	$(BIN)/cython-lint ext/cython
+	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/cython-lint ext/cython
 	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]')
 
 format: $(VENV)/linted ## rewrite the sources in the house's format

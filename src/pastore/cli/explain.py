@@ -150,6 +150,7 @@ def command(
         interface=("lan", "ras")[packet.interface],
         family=packet.family,
     )
+    assert verdict.index is not None  # compiled to know rules
     others = candidates(compiled, packet, verdict.index, options["order"])
     from pastore.model import Policy
 
