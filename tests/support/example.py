@@ -72,7 +72,7 @@ def policy() -> Policy:
                 src=Address(AddressKind.SUBNET, (4,), 0x0A140009, 0xFFFF00FF),
             ),
         ),
-        ruled("Allow intranet, from the old server", action("allow"), described("tcp 10.20.0.0/16 > me:443", "Intranet (copy)")),
+        ruled("Allow intranet (old server)", action("allow"), described("tcp 10.20.0.0/16 > me:443", "Intranet (copy)")),
         Rule(
             guid("halden default response"),
             active=False,

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pastore.cli.common import BAD_NEWS, NO_ANSWER, cannot_answer, host_from, host_options, paint, source_options, talk
+from pastore.cli.common import BAD_NEWS, cannot_answer, host_from, host_options, paint, source_options, talk
 
 
 @click.command("agent")
@@ -30,8 +30,9 @@ def command(source: str, once: bool, audit_file: str | None, audit_policy: tuple
     from pastore.audit.policy import AuditPolicy
     from pastore.audit.sinks import AuditWriteError, JsonLinesSink, MemorySink
     from pastore.findings import Severity
-    from pastore.findings.render import text_lines
+    from pastore.findings.render import printable, text_lines
     from pastore.model import Policy
+    from pastore.model.win32 import describe
     from pastore.sources import load
 
     if not once:
@@ -54,15 +55,17 @@ def command(source: str, once: bool, audit_file: str | None, audit_policy: tuple
             applied = apply_once(loaded, MemorySink(audited), host, wanted=wanted, **settings)
     except AuditWriteError as error:
         cannot_answer(str(error))
-    for finding in applied.findings:
-        if finding.severity is Severity.ERROR:
-            click.echo("\n".join(text_lines(finding, paint)), err=True)
     if loaded.policy is None:
-        sys.exit(NO_ANSWER)
+        for finding in applied.findings:
+            click.echo("\n".join(text_lines(finding, paint)), err=True)
+        cannot_answer(f"no policy was obtained from {source}")
+    for failure in applied.failures:
+        error = describe(failure.win32)
+        talk(f"pastore: not added: {printable(failure.filter)} of rule {printable(failure.rule)!r} ({error.code}: {error.message})")
     if applied.matcher is None:
-        talk(f"pastore: policy {loaded.policy.name!r} could not be applied")
+        talk(f"pastore: policy {printable(loaded.policy.name)!r} could not be applied")
         sys.exit(BAD_NEWS)
     stats = applied.matcher.stats
-    talk(f"pastore: policy {loaded.policy.name!r} applied: {stats.rules} rules, {stats.specific_filters} specific filters")
+    talk(f"pastore: policy {printable(loaded.policy.name)!r} applied: {stats.specific_filters} specific filters")
     if any(finding.severity is Severity.ERROR for finding in applied.findings):
         sys.exit(BAD_NEWS)

@@ -163,6 +163,4 @@ def command(source: str, packets: str, **options: Any) -> None:
         say("\n".join(summary_lines(batch, verdicts, compiled.matcher.filters, options["by"] or "rule")))
     if options["output"] or not (options["summary"] or options["by"]):
         write(options["output"], batch, verdicts, compiled.matcher.filters)
-    if batch.skipped:
-        talk(f"pastore: {batch.skipped} frames without a whole IP header were skipped")
     tell_findings((*loaded.findings, *compiled.matcher.findings))

@@ -153,7 +153,8 @@ def tell_findings(findings: Iterable["Finding"]) -> None:
 
 
 def width(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
+    """Return how many columns of a terminal a text takes, colours left out."""
+    text = click.unstyle(text)
     if text.isascii():
         return len(text)
     from rich.cells import cell_len

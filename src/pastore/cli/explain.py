@@ -55,6 +55,8 @@ def candidates(compiled: "Compiled", packet: "Packet", winner: int, order: str) 
         if key == decides or (near.misses and (key in matching or key in missing)) or key in matching:
             continue
         row = filters.rows[near.index]
+        if near.misses and row["exempt"]:
+            continue  # a packet that is not multicast tells nobody anything
         if near.misses:
             why = miss_text(row, packet, near.misses[0])
         elif filters.rows["exempt"][winner]:

@@ -160,7 +160,7 @@ def filter_row(filter_: "Filter") -> tuple[str, ...]:
     protocol = protocol_name(filter_.protocol) if filter_.protocol else "any"
     families = {*filter_.src.families, *filter_.dst.families}
     if 6 in families:
-        protocol += " v4+v6" if 4 in families else " v6"
+        protocol += " IPv4+6" if 4 in families else " IPv6"
     return (
         protocol,
         end(filter_.src),
