@@ -92,6 +92,14 @@ def test_certificates_carry_their_flags_from_the_tail() -> None:
     assert meaning.auth_methods_of(blob) == rule.auth_methods
 
 
+def test_flags_are_counted_by_the_alternate_methods_where_there_are_any() -> None:
+    two = (AuthBlob(5), AuthBlob(3, b"\0\0"))
+    blob = NfaBlob((AuthBlob(5, b"\0\0"),), alternates=two, flags=(0, 2), tunnel_address6=IPv6Address("2001:db8::1"))
+    again, findings = read(encode(blob))
+    assert again == blob
+    assert [finding.code for finding in findings] == ["PA126"]
+
+
 def test_a_certificate_name_need_not_be_terminated() -> None:
     blob, findings = read(encode(NfaBlob((AuthBlob(3, CA.encode("utf-16-le")),))))
     assert findings == ()

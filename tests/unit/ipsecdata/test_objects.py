@@ -94,6 +94,15 @@ def test_single_values_may_come_as_lists_and_lists_of_one_as_single_values() -> 
     assert built(objects.values()) == Graph((s.small_policy(),), ())
 
 
+def test_rules_and_their_filter_lists_are_sorted_by_guid() -> None:
+    policy = s.small_policy()
+    lists = tuple(one.filter_lists[0] for one in policy.rules[1:])
+    both = replace(policy.rules[1], filter_lists=lists)
+    upside_down = replace(both, filter_lists=lists[::-1])
+    objects = store(replace(policy, rules=(policy.rules[2], upside_down, policy.rules[0])))
+    assert built(objects).policies == (replace(policy, rules=(policy.rules[0], both, policy.rules[2])),)
+
+
 def test_policies_are_sorted_by_name_then_guid() -> None:
     objects = []
     for number, name in ((3, "b"), (2, "a"), (1, "b")):
@@ -202,7 +211,7 @@ def test_pa130_a_missing_filter_list_is_named_in_the_rule_that_lacks_it() -> Non
     assert rule(graph, 12).filter_lists == ()
     assert not rule(graph, 12).default_response
     finding = found(graph, "PA130")[0]
-    assert finding.win32 == 2
+    assert (finding.win32, finding.event) == (2, None)  # the rule is still there; what becomes of it is not ours to say
     assert finding.rule == f"{{{s.guid(12)}}}"
     assert finding.origin.locator.endswith("ipsecFilterReference")
     assert rule(graph, 13) == s.small_policy().rules[2]
@@ -279,6 +288,14 @@ def test_pa137_a_reference_of_the_wrong_class_is_not_followed() -> None:
         f"ipsecFilterReference of ipsecNFA{{{s.guid(12)}}} names ipsecNegotiationPolicy{{{s.guid(31)}}}, which is no ipsecFilter."
     ]
     assert rule(graph, 12).missing == (f"ipsecNegotiationPolicy{{{s.guid(31)}}}",)
+
+
+def test_pa137_a_filter_list_where_the_action_should_be_stays_there_when_stored_again() -> None:
+    graph = edited("12", ipsecnegotiationpolicyreference=f"a\\ipsecFilter{{{s.guid(22)}}}")
+    got = graph.policies[0]
+    assert rule(graph, 12).missing == (f"ipsecFilter{{{s.guid(22)}}}",)
+    assert rule(graph, 12).filter_action is None
+    assert built(store(got)).policies == (got,)
 
 
 def test_pa134_a_child_that_does_not_name_its_owner() -> None:
