@@ -31,7 +31,7 @@ def ruled(name: str, what: FilterAction, *filters: Filter) -> Rule:
     listed = FilterList(guid(f"halden list {name}"), name, filters, when_changed=CHANGED)
     named = replace(what, guid=guid(f"halden action {what.name}"), when_changed=CHANGED)
     return Rule(
-        guid(f"halden rule {name}"),
+        guid(f"Halden rule {name}"),
         name,
         filter_lists=(listed,),
         filter_action=named,
@@ -74,7 +74,7 @@ def policy() -> Policy:
         ),
         ruled("Allow intranet (old server)", action("allow"), described("tcp 10.20.0.0/16 > me:443", "Intranet (copy)")),
         Rule(
-            guid("halden default response"),
+            guid("Halden rule response"),
             active=False,
             default_response=True,
             filter_action=replace(action("protect"), guid=guid("halden response"), name="", default_response=True),

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from pastore.cli.common import cannot_answer, paint, say
@@ -121,10 +122,15 @@ def row_text(row: Any) -> str:
 
 
 def packet_text(family: int, box: tuple[tuple[int, int], ...]) -> str:
-    """Return one packet of a box, as `explain` takes it."""
+    """Return one packet of a box as `explain` takes it, an ordinary one where the box allows."""
     from pastore.packets.packet import Packet
 
-    src, dst, protocol, sport, dport, direction, interface = (low for low, _ in box)
+    address = int(ip_address("192.0.2.1" if family == 4 else "2001:db8::1"))
+    ordinary = (address, address, 6, 49152, 80, 0, 0)
+    chosen = [wish if low <= wish <= high else low for (low, high), wish in zip(box, ordinary, strict=True)]
+    src, dst, protocol, sport, dport, direction, interface = chosen
+    if protocol not in (6, 17):
+        sport, dport = box[3][0], box[4][0]
     return str(Packet(family, protocol, src, dst, sport, dport, direction, interface))
 
 
