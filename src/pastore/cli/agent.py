@@ -61,7 +61,8 @@ def command(source: str, once: bool, audit_file: str | None, audit_policy: tuple
         cannot_answer(f"no policy was obtained from {source}")
     for failure in applied.failures:
         error = describe(failure.win32)
-        talk(f"pastore: not added: {printable(failure.filter)} of rule {printable(failure.rule)!r} ({error.code}: {error.message})")
+        what = printable(f"{failure.filter} of rule {failure.rule!r}")
+        talk(f"pastore: not added: {what} ({error.code}: {error.message})")
     if applied.matcher is None:
         talk(f"pastore: policy {printable(loaded.policy.name)!r} could not be applied")
         sys.exit(BAD_NEWS)
