@@ -54,8 +54,8 @@ def policy() -> Policy:
         ruled(
             "Protect the instrument database",
             action("protect"),
-            described("tcp 2001:db8:20::100-2001:db8:20::1ff > me:1433", "Laboratory, IPv6"),
             described("tcp 10.30.0.0/24 > me:1433", "Laboratory, IPv4"),
+            described("tcp 2001:db8:20::100-2001:db8:20::1ff > me:1433", "Laboratory, IPv6"),
         ),
         ruled(
             "Block everything else",

@@ -60,9 +60,9 @@ def command(source: str, once: bool, audit_file: str | None, audit_policy: tuple
             click.echo("\n".join(text_lines(finding, paint)), err=True)
         cannot_answer(f"no policy was obtained from {source}")
     for failure in applied.failures:
-        error = describe(failure.win32)
+        told = describe(failure.win32)
         what = printable(f"{failure.filter} of rule {failure.rule!r}")
-        talk(f"pastore: not added: {what} ({error.code}: {error.message})")
+        talk(f"pastore: not added: {what} ({told.code}: {told.message})")
     if applied.matcher is None:
         talk(f"pastore: policy {printable(loaded.policy.name)!r} could not be applied")
         sys.exit(BAD_NEWS)
