@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 NATIVE := setup.py pyproject.toml $(wildcard ext/core/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
 
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format sanitize bench clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -28,6 +28,11 @@ format: $(VENV)/linted ## rewrite the sources in the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/clang-format -i $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]')
+
+sanitize: $(VENV)/tested ## both extensions and their tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	PASTORE_SANITIZE=1 $(BIN)/python setup.py -q build --build-base build/sanitize-objects --build-lib build/sanitize >build/sanitize.log 2>&1 || { cat build/sanitize.log; exit 1; }
+	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=build/sanitize \
+		$(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/matcher tests/unit/packets tests/property/test_matcher.py tests/property/test_packets.py
 
 bench: $(VENV)/tested ## the benchmarks; a file in benchmarks/record/ says what they gave
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only $(PYTEST)
