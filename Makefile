@@ -30,6 +30,7 @@ format: $(VENV)/linted ## rewrite the sources in the house's format
 	$(BIN)/clang-format -i $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]')
 
 sanitize: $(VENV)/tested ## both extensions and their tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@mkdir -p build
 	PASTORE_SANITIZE=1 $(BIN)/python setup.py -q build --build-base build/sanitize-objects --build-lib build/sanitize >build/sanitize.log 2>&1 || { cat build/sanitize.log; exit 1; }
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=build/sanitize \
 		$(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/matcher tests/unit/packets tests/property/test_matcher.py tests/property/test_packets.py

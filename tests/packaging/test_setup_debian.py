@@ -1,0 +1,67 @@
+"""The set-up script installs what is missing and says which; without root it says what cannot be done."""
+
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "setup-debian"
+TOOLS = ("sh", "printf", "tr", "sort", "mktemp", "rm")
+
+
+def bare_machine(folder: Path, *, root: bool, python: str) -> dict[str, str]:
+    """Make a PATH with hardly anything on it; ``apt-get`` writes down how it was called."""
+    for tool in TOOLS:
+        found = shutil.which(tool)
+        assert found, tool
+        (folder / tool).symlink_to(found)
+    scripts = {
+        "id": f"echo {0 if root else 1000}",
+        "apt-get": f'echo "$@" >> {folder}/apt.log',
+        "bare-python": python,
+    }
+    for name, body in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+        (folder / name).chmod(0o755)
+    return {"PATH": str(folder), "PYTHON": "bare-python"}
+
+
+def run(env: dict[str, str], purpose: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["/bin/sh", str(SCRIPT), purpose], capture_output=True, text=True, env=env, timeout=60, check=False)
+
+
+def test_root_gets_the_missing_packages_installed_and_named(tmp_path: Path) -> None:
+    done = run(bare_machine(tmp_path, root=True, python="exit 1"), "demo")
+    assert done.returncode == 0
+    assert done.stdout.split()[3:] == ["gcc", "libc6-dev", "python3-dev", "python3-venv"]
+    assert (tmp_path / "apt.log").read_text().splitlines()[1].split()[-4:] == ["gcc", "libc6-dev", "python3-dev", "python3-venv"]
+
+
+def test_others_are_told_what_is_missing_and_what_cannot_be_done(tmp_path: Path) -> None:
+    done = run(bare_machine(tmp_path, root=False, python="exit 1"), "test")
+    assert done.returncode == 1
+    for line in ("gcc libc6-dev: nothing can be built", "the tests under AddressSanitizer cannot run", "python3-venv"):
+        assert line in done.stderr
+    assert not (tmp_path / "apt.log").exists()
+
+
+def test_only_the_sanitizers_missing_stops_nothing(tmp_path: Path) -> None:
+    env = bare_machine(tmp_path, root=False, python="exit 0")
+    (tmp_path / "cc").write_text('#!/bin/sh\ncase "$*" in *sanitize*) exit 1 ;; esac\n')
+    (tmp_path / "cc").chmod(0o755)
+    done = run(env, "test")
+    assert (done.returncode, "AddressSanitizer" in done.stderr) == (0, True)
+
+
+def test_nothing_is_said_where_nothing_is_missing() -> None:
+    done = run({**os.environ}, "test")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("purpose", ["demo", "test"])
+def test_regression_trying_the_compiler_as_root_replaced_the_null_device(purpose: str) -> None:
+    run({**os.environ}, purpose)
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
