@@ -76,7 +76,9 @@ def candidates(compiled: "Compiled", packet: "Packet", winner: int, order: str) 
         else:
             missing.pop(key, None)
             matching[key] = found
-    return [*matching.values(), *list(missing.values())[:NEAR_LIMIT]]
+    # Filters for the other interface type or direction come first: everything else about them fits.
+    nearest = sorted(missing.values(), key=lambda candidate: not candidate.why.startswith("it is for "))
+    return [*matching.values(), *nearest[:NEAR_LIMIT]]
 
 
 def idle_candidates(policy: "Policy", options: dict[str, Any], packet: "Packet") -> list[Candidate]:
