@@ -7,7 +7,7 @@ from pastore.model import Action, Algorithm, AuthKind, FilterAction, MainModeMet
 
 # Numbers as stored: [MS-GPIPSEC] 2.2.1.2 for main mode, 2.2.1.4.1 for quick mode. An ESP algorithm 1 is DES in the data that
 # Windows writes and "null" in the specification; it is weak either way.
-_ESP_WEAK = {0: "no encryption", 1: "DES or no encryption", 2: "DES"}
+_ESP_WEAK = {0: "no encryption", 1: "DES (or no encryption)", 2: "DES"}
 _INTEGRITY_WEAK = {1: "MD5"}
 
 
@@ -22,7 +22,7 @@ def security(policy: Policy, default_exempt: int | None = None) -> Iterator[Find
     """
     exempt = policy.default_exempt if default_exempt is None else default_exempt
     if exempt in (0, 2):
-        message = f"NoDefaultExempt is {exempt}: anything with source port 88 passes every filter as Kerberos"
+        message = f"NoDefaultExempt is {exempt}: TCP and UDP with port 88 at either end pass every filter as Kerberos"
         yield Finding("PA503", message, policy.origin)
     if policy.main_mode:
         weak = sorted({name for method in policy.main_mode.methods for name in _main_mode_weaknesses(method)})

@@ -43,8 +43,8 @@ def paint(text: str, what: str) -> str:
 
 
 def say(text: str = "") -> None:
-    """Write data to stdout."""
-    click.echo(text)
+    """Write data to stdout; half a surrogate pair, as in a file name that is not UTF-8, as the escape that JSON has for it."""
+    click.echo(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def talk(text: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pastore.cli.common import cannot_answer, paint
+from pastore.cli.common import cannot_answer, paint, say
 from pastore.findings.render import printable
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def command(
                 click.echo(block, nl=False)
         else:
             for entry in entries:
-                click.echo(json.dumps(as_dict(entry), ensure_ascii=False))
+                say(json.dumps(as_dict(entry), ensure_ascii=False))
     except OSError as error:
         cannot_answer(f"{file} cannot be read: {error.strerror or error}")
 

@@ -363,7 +363,7 @@ class _Build:
         attribute = "ipsecisakmpreference"
         targets, missing = self._follow(owner, attribute)
         if not targets:
-            what = f"refers to {', '.join(map(_shown, missing))}" if missing else "refers to none"
+            what = f"refers to {', '.join(map(_shown, missing))}, which cannot be used" if missing else "refers to none"
             self.report("PA138", f"{owner.name} {what}: it has no key exchange settings.", owner.place(attribute))
             return None
         entry = targets[0]
