@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pastore.model import Policy
 
 _LEVELS = {"error": 0, "warning": 1, "info": 2, "never": -1}
-_NO_POLICY = ("PA101", "PA102", "PA103", "PA104")  # findings that mean: nothing could be said about this source
 
 
 class Job(NamedTuple):
