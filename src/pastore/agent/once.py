@@ -85,7 +85,8 @@ def apply_once(
     findings = (*loaded.findings, *expansion.findings)
     errors = [finding for finding in _about(policy, loaded.findings) if finding.win32]
     errors += [finding for finding in expansion.findings if finding.severity is Severity.ERROR and finding.win32]
-    whole = policy.main_mode is None or (bool(expansion.failed_rules) and not expansion.applied_rules)
+    failed_rules = bool(expansion.failed_rules or errors)
+    whole = policy.main_mode is None or (failed_rules and not expansion.applied_rules)
     if whole:
         error = w.MM_POLICY_NOT_FOUND if policy.main_mode is None else _first_error(errors, w.INVALID_DATA)
         sink.write(event(failed, Policy=name, Error=error))
