@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pastore.cli.common import cannot_answer, paint
-from pastore.findings.render import printable
+from pastore.cli.common import cannot_answer, paint, tell_damage
 
 if TYPE_CHECKING:
     from pastore.audit import Damage, Entry
@@ -43,8 +42,7 @@ def whole(items: "Iterator[Entry | Damage]", name: str) -> "Iterator[Entry]":
         if isinstance(item, Entry):
             yield item
         else:
-            place = name if item.line is None else f"{name}:{item.line}"
-            click.echo(f"{paint(printable(place), 'place')}: {paint(item.code, 'code')} {printable(item.message)}", err=True)
+            tell_damage(name, item.line, item.code, item.message)
 
 
 @click.command("events")
