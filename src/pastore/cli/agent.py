@@ -61,7 +61,9 @@ def command(source: str, once: bool, audit_file: str | None, audit_policy: tuple
         cannot_answer(f"no policy was obtained from {source}")
     for failure in applied.failures:
         error = describe(failure.win32)
-        talk(f"pastore: not added: {printable(failure.filter)} of rule {printable(failure.rule)!r} ({error.code}: {error.message})")
+        talk(
+            f"pastore: not added: {printable(failure.filter)} of rule {printable(failure.rule)!r} ({error.code}: {error.message})"
+        )
     if applied.matcher is None:
         talk(f"pastore: policy {printable(loaded.policy.name)!r} could not be applied")
         sys.exit(BAD_NEWS)
