@@ -26,7 +26,9 @@ def test_the_example_is_a_policy_as_windows_stores_it() -> None:
 
 def test_readme_shows_exactly_what_the_demonstration_prints() -> None:
     pastore = Path(sys.executable).with_name("pastore")
-    done = subprocess.run([str(ROOT / "scripts" / "demo"), str(pastore)], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [str(ROOT / "scripts" / "demo"), str(pastore)], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"<!-- demo -->\n```console\n(.*?)```", readme, flags=re.DOTALL)
