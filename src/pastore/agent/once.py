@@ -111,7 +111,8 @@ def _about(policy: Policy, findings: Iterable[Finding]) -> list[Finding]:
         guids.update(filter_list.guid for filter_list in rule.filter_lists)
         if rule.filter_action:
             guids.add(rule.filter_action.guid)
-    names = [str(guid) for guid in guids] + [name.lower() for rule in policy.rules for name in rule.missing]
+    missing = (*policy.missing, *(name for rule in policy.rules for name in rule.missing))
+    names = [str(guid) for guid in guids] + [name.lower() for name in missing]
     return [
         finding
         for finding in findings
