@@ -19,6 +19,7 @@ from pastore.cli.common import (
     source_options,
     table,
     talk,
+    tell_damage,
     tell_findings,
 )
 from pastore.findings.render import printable
@@ -61,8 +62,6 @@ def write(path: str | None, batch: "PacketBatch", verdicts: "Verdicts", filters:
     if path is None:
         write_csv(sys.stdout, records(batch, verdicts, filters))
         return
-    if not path.endswith((".csv", ".jsonl")):
-        raise click.UsageError(f"-o {path}: the name must end in .csv or .jsonl")
     try:
         with open(path, "w", encoding="utf-8", newline="") as file:
             if path.endswith(".csv"):
@@ -146,13 +145,15 @@ def command(source: str, packets: str, **options: Any) -> None:
     """
     from pastore.packets.batch import read_packets
 
+    output = options["output"]
+    if output and not output.endswith((".csv", ".jsonl")):
+        raise click.UsageError(f"-o {output}: the name must end in .csv or .jsonl")
     loaded = load_source(source, options["policy_name"], options["source_format"])
     host = host_from(options)
     batch = read_packets(packets)
     fatal = False
     for damage in batch.damage:
-        place = packets if damage.line is None else f"{packets}:{damage.line}"
-        click.echo(f"{paint(printable(place), 'place')}: {paint(damage.code, 'code')} {printable(damage.message)}", err=True)
+        tell_damage(packets, damage.line, damage.code, damage.message)
         fatal |= damage.fatal
     if fatal:
         cannot_answer(f"the packets of {packets} could not be read")
@@ -161,6 +162,6 @@ def command(source: str, packets: str, **options: Any) -> None:
     verdicts = compiled.matcher.classify(batch, threads=options["threads"])
     if options["summary"] or options["by"]:
         say("\n".join(summary_lines(batch, verdicts, compiled.matcher.filters, options["by"] or "rule")))
-    if options["output"] or not (options["summary"] or options["by"]):
-        write(options["output"], batch, verdicts, compiled.matcher.filters)
+    if output or not (options["summary"] or options["by"]):
+        write(output, batch, verdicts, compiled.matcher.filters)
     tell_findings((*loaded.findings, *compiled.matcher.findings))

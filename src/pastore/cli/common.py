@@ -9,9 +9,7 @@ import click
 if TYPE_CHECKING:
     from pastore.api import Compiled
     from pastore.filters.host import Host
-    from pastore.filters.specific import SpecificFilters
     from pastore.findings import Finding
-    from pastore.model import Policy
     from pastore.sources import Loaded
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -142,6 +140,19 @@ def compile_source(loaded: "Loaded", options: dict[str, Any]) -> "Compiled":
     )
 
 
+def tell_damage(name: str, line: int | None, code: str, message: str) -> None:
+    """Say on stderr what could not be read of a file; with --quiet only if it is an error."""
+    from pastore.findings import CODES, Severity
+    from pastore.findings.render import printable
+
+    place = name if line is None else f"{name}:{line}"
+    text = f"{paint(printable(place), 'place')}: {paint(code, 'code')} {printable(message)}"
+    if CODES[code].severity is Severity.ERROR:
+        click.echo(text, err=True)
+    else:
+        talk(text)
+
+
 def tell_findings(findings: Iterable["Finding"]) -> None:
     """Say on stderr how many errors and warnings there are and where to read them."""
     from pastore.findings.render import counts
@@ -182,10 +193,3 @@ def table(
         line = (indent + "  ".join(cells)).rstrip()
         lines.append(paint(line, "heading") if heading and number == 0 else line)
     return lines
-
-
-def is_rule_list(policy: "Policy | SpecificFilters | None") -> bool:
-    """Whether what was loaded is a first-match rule list and not a Windows policy."""
-    from pastore.model import Policy
-
-    return policy is not None and not isinstance(policy, Policy)

@@ -85,10 +85,14 @@ def summary_line(reports: Sequence[Report], skipped: int = 0) -> str:
     names = ((total["error"], "error"), (total["warning"], "warning"), (total["info"], "info"))
     parts = [f"{n} {name}{'' if n == 1 or name == 'info' else 's'}" for n, name in names if n]
     policies = sum(report.policy is not None for report in reports)
+    lists = sum(report.policy is None and report.rules > 0 for report in reports)
+    kinds = [f"{policies} {'policy' if policies == 1 else 'policies'}"] if policies or not lists else []
+    if lists:
+        kinds.append(f"{lists} rule {'list' if lists == 1 else 'lists'}")
     rules = sum(report.rules for report in reports)
     filters = sum(report.filters for report in reports)
     line = (
-        f"{', '.join(parts) if parts else 'nothing found'} in {policies} {'policy' if policies == 1 else 'policies'}: "
+        f"{', '.join(parts) if parts else 'nothing found'} in {' and '.join(kinds)}: "
         f"{rules} {'rule' if rules == 1 else 'rules'}, {filters} {'filter' if filters == 1 else 'filters'}"
     )
     return f"{line}; {skipped} {'file' if skipped == 1 else 'files'} of unknown format skipped" if skipped else line
