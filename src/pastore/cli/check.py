@@ -80,7 +80,7 @@ def check_policy(policy: "Policy", host: "Host", options: dict[str, Any]) -> Ite
     order = ORDERS[options["order"]]
     expansion = expand(policy, host, order=order, target=options["target"], default_exempt=options["default_exempt"])
     yield from expansion.findings
-    yield from security(policy, options["default_exempt"])
+    yield from security(policy, expansion.default_exempt)
 
 
 def count(policy: "Policy") -> tuple[int, int]:

@@ -115,6 +115,8 @@ class Expansion:
         Every generic filter that could not be added, with the Win32 code.
     applied_rules, failed_rules : tuple of str
         Labels of rules that gave at least one row, and of rules of which something failed.
+    default_exempt : int
+        The NoDefaultExempt value that was taken, 0 to 3.
     """
 
     filters: SpecificFilters
@@ -123,6 +125,7 @@ class Expansion:
     failures: tuple[Failure, ...]
     applied_rules: tuple[str, ...]
     failed_rules: tuple[str, ...]
+    default_exempt: int
 
 
 def expand(
@@ -170,7 +173,8 @@ class _Expander:
         self.failed_rules: dict[str, None] = {}
 
     def run(self, order: Order, default_exempt: int | None) -> Expansion:
-        exempt = self._exemptions(default_exempt)
+        exempt_value = self._default_exempt(default_exempt)
+        exempt = exempt_rows(exempt_value, self.host, (4, 6) if self.target == "vista" else (4,))
         exemptions = {kind: at for at, kind in enumerate(dict.fromkeys(row.kind for row in exempt))}
         self.sources.extend(Exemption(kind) for kind in exemptions)
         produced: list[SpecificFilter] = []
@@ -194,6 +198,7 @@ class _Expander:
             tuple(self.failures),
             tuple(applied),
             tuple(self.failed_rules),
+            exempt_value,
         )
 
     def _find(self, code: str, message: str, origin: Origin, rule: Rule | None = None, filter_: Filter | None = None) -> Finding:
@@ -214,7 +219,7 @@ class _Expander:
     def _rule_of(self, source: int) -> str:
         return self.sources[source].rule or ""
 
-    def _exemptions(self, given: int | None) -> list[ExemptRow]:
+    def _default_exempt(self, given: int | None) -> int:
         value = given if given is not None else self.policy.default_exempt
         if value is None:
             value = DEFAULT
@@ -231,7 +236,7 @@ class _Expander:
                 "PA404", f"{_PRODUCTS[self.target]} knows NoDefaultExempt 0 and 1 only: {value} is taken as 1", self.policy.origin
             )
             value = 1
-        return exempt_rows(value, self.host, (4, 6) if self.target == "vista" else (4,))
+        return value
 
     # Rules
 

@@ -351,3 +351,17 @@ class TestForms:
     def test_no_key_is_shown(self, tmp_path: Path) -> None:
         result = pastore("check", export(tmp_path, WRONG))
         assert "hunter2" not in result.out + result.err
+
+
+def test_the_exemptions_that_are_judged_are_those_the_target_knows(tmp_path: Path) -> None:
+    file = export(tmp_path, policy(rule("Web", "allow", "tcp any > me:80"), default_exempt=2))
+    codes = {
+        target: {
+            finding["code"]
+            for finding in pastore("check", file, "--target", target, "--output-format", "json").json["sources"][0]["findings"]
+        }
+        for target in ("2003", "xp")
+    }
+    assert "PA503" in codes["2003"]  # 2 exempts Kerberos
+    assert "PA404" in codes["xp"]  # taken as 1, which does not
+    assert "PA503" not in codes["xp"]
