@@ -5,6 +5,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import click
@@ -74,7 +75,9 @@ def command(
     source = sys.stdin.buffer if file == "-" else file
     try:
         chosen = select(read_log(source), numbers(ids), wanted, moment("since", since), moment("until", until))
-        entries = whole(chosen, file)
+        # A log that cannot be opened must not leave the beginning of a document on stdout.
+        first = list(islice(chosen, 1))
+        entries = whole(chain(first, chosen), file)
         if output_format == "text":
             from pastore.audit.text import render as text
 
