@@ -4,13 +4,13 @@ import json
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
-from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import click
 
-from pastore.cli.common import cannot_answer, paint, tell_damage
+from pastore.cli.common import cannot_answer, paint, say, tell_damage
 
 if TYPE_CHECKING:
     from pastore.audit import Damage, Entry
@@ -68,36 +68,32 @@ def command(
     json gives the lines of the log as they are, xml Windows events, ecs JSON lines in the Elastic Common Schema.
     """
     from pastore.audit import Outcome, read_log, select
-    from pastore.audit.record import as_dict
 
-    host = computer or socket.gethostname()
     wanted = None if outcome is None else Outcome(outcome)
-    source = sys.stdin.buffer if file == "-" else file
+    conditions = (numbers(ids), wanted, moment("since", since), moment("until", until))
     try:
-        chosen = select(read_log(source), numbers(ids), wanted, moment("since", since), moment("until", until))
-        # A log that cannot be opened must not leave the beginning of a document on stdout.
-        first = list(islice(chosen, 1))
-        entries = whole(chain(first, chosen), file)
-        if output_format == "text":
-            from pastore.audit.text import render as text
-
-            for block in text(entries):
-                click.echo(colour(block), nl=False)
-        elif output_format == "xml":
-            from pastore.audit.winxml import render as xml
-
-            for block in xml(entries, host):
-                click.echo(block, nl=False)
-        elif output_format == "ecs":
-            from pastore.audit.ecs import render as ecs
-
-            for block in ecs(entries, host):
-                click.echo(block, nl=False)
-        else:
-            for entry in entries:
-                click.echo(json.dumps(as_dict(entry), ensure_ascii=False))
+        # Opened before anything is written: a file that is not there leaves no half a document behind.
+        with nullcontext(sys.stdin.buffer) if file == "-" else open(file, "rb") as stream:
+            entries = whole(select(read_log(stream), *conditions), file)
+            for block in rendered(entries, output_format, computer or socket.gethostname()):
+                say(block)
+    except BrokenPipeError:
+        raise  # who reads our output has seen enough
     except OSError as error:
         cannot_answer(f"{file} cannot be read: {error.strerror or error}")
+
+
+def rendered(entries: "Iterator[Entry]", form: str, host: str) -> Iterator[str]:
+    """Return the entries in one of the output formats, without the last line end of each part."""
+    from pastore.audit import ecs, text, winxml
+    from pastore.audit.record import as_dict
+
+    if form == "json":
+        return (json.dumps(as_dict(entry), ensure_ascii=False) for entry in entries)
+    if form == "text":
+        return (colour(block).removesuffix("\n") for block in text.render(entries))
+    blocks = winxml.render(entries, host) if form == "xml" else ecs.render(entries, host)
+    return (block.removesuffix("\n") for block in blocks)
 
 
 def colour(block: str) -> str:
