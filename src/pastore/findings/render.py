@@ -71,6 +71,8 @@ def text(reports: Sequence[Report], skipped: int = 0, paint: Paint = plain) -> s
     """Return all findings, the worst first in each policy, and a closing line that counts them."""
     lines: list[str] = []
     for report in reports:
+        if len(reports) > 1 and report.findings and report.policy is not None:
+            lines.append(paint(printable(f"{report.source}, policy {report.policy!r}"), "heading"))
         for finding in in_order(report.findings):
             lines.extend(text_lines(finding, paint))
     if lines:

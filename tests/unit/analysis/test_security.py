@@ -57,6 +57,7 @@ class TestAlgorithms:
             (Algorithm("esp", 3, 1), "MD5"),
             (Algorithm("esp", 1, 1), "DES (or no encryption), MD5"),
             (Algorithm("ah", 1), "MD5"),
+            (Algorithm("esp", 3, 0), "ESP without integrity"),
         ],
     )
     def test_a_weak_quick_mode_algorithm(self, algorithm: Algorithm, weakness: str) -> None:
@@ -65,6 +66,9 @@ class TestAlgorithms:
     @pytest.mark.parametrize("algorithm", [ESP_GOOD, Algorithm("ah", 2)])
     def test_one_that_is_not_weak(self, algorithm: Algorithm) -> None:
         assert messages(offering(algorithm)) == []
+
+    def test_esp_without_integrity_is_not_weak_beside_ah(self) -> None:
+        assert messages(offering(Algorithm("esp", 3, 0), Algorithm("ah", 2))) == []
 
     def test_a_weak_one_behind_a_good_one_is_still_offered(self) -> None:
         assert messages(offering(ESP_GOOD, Algorithm("ah", 1))) == ["filter action 'Protect' offers MD5"]

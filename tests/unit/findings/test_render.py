@@ -221,3 +221,11 @@ class TestPrintable:
         finding = Finding("PA211", f"message{evil}", origin, f"rule{evil}", f"filter{evil}")
         for line in [*text_lines(finding), *text_lines(Finding("PA309", "x", Origin(locator=evil)))]:
             assert line.isprintable()
+
+
+def test_text_names_the_policy_where_there_are_several() -> None:
+    one, two = (Report("corp.reg", name, 1, 1, (Finding("PA301", f"about {name}"),)) for name in ("One", "Two"))
+    assert "policy 'One'" not in text([one])
+    lines = text([one, two]).splitlines()
+    assert lines[0] == "corp.reg, policy 'One'"
+    assert lines.index("corp.reg, policy 'Two'") < next(at for at, line in enumerate(lines) if "about Two" in line)
