@@ -89,6 +89,9 @@ class Host:
         ValueError
             If one of them is not an address; the message says which.
         """
+        for name, texts in (("me", me), ("dns", dns), ("wins", wins), ("dhcp", dhcp), ("gateway", gateway)):
+            if isinstance(texts, str):
+                raise ValueError(f"{name} is the text {texts!r}: give a list of addresses")
         given = (
             (AddressKind.DNS_SERVER, "DNS server", dns),
             (AddressKind.WINS_SERVER, "WINS server", wins),

@@ -175,7 +175,9 @@ class SpecificFilters:
         rows["action"] = _numbers("action", _words_to_codes("action", action, actions), n, 3)
         rows["direction"] = _numbers("direction", _words_to_codes("direction", direction, _DIRECTIONS), n, 2)
         rows["interface"] = _numbers("interface", _words_to_codes("interface", interface, _INTERFACES), n, 2)
-        rows["rank"] = np.arange(n, dtype=np.int32) if rank is None else rank
+        rows["rank"] = np.arange(n, dtype=np.int32) if rank is None else _numbers("rank", rank, n, 0x7FFFFFFF, -0x80000000)
+        if len(sources) not in (0, n):
+            raise ValueError(f"sources: expected one for each of {n} rows, got {len(sources)}")
         rows["filter"] = np.arange(n, dtype=np.int32) if len(sources) == n and n else -1
         if rank is not None:
             rows = rows[np.argsort(rows["rank"], kind="stable")]
@@ -226,14 +228,14 @@ def _address_words(name: str, value: npt.ArrayLike) -> tuple[int, npt.NDArray[np
     raise ValueError(f"{name}: expected (n,) integers for IPv4 or (n, 16) uint8 for IPv6, got {column.shape} {column.dtype}")
 
 
-def _numbers(name: str, value: npt.ArrayLike, n: int, limit: int) -> npt.NDArray[Any]:
+def _numbers(name: str, value: npt.ArrayLike, n: int, limit: int, least: int = 0) -> npt.NDArray[Any]:
     column = np.asarray(value)
     if column.shape not in ((), (n,)):
         raise ValueError(f"{name}: expected one value or {n}, got shape {column.shape}")
     if column.size and not np.issubdtype(column.dtype, np.integer):
         raise ValueError(f"{name}: expected integers, got {column.dtype}")
-    if column.size and (int(column.min()) < 0 or int(column.max()) > limit):
-        raise ValueError(f"{name}: values must be 0 to {limit}")
+    if column.size and (int(column.min()) < least or int(column.max()) > limit):
+        raise ValueError(f"{name}: values must be {least} to {limit}")
     return column
 
 
