@@ -13,7 +13,7 @@ import click
 
 from pastore.cli.common import BAD_NEWS, NO_ANSWER, host_from, host_options, paint, say, source_options, talk
 from pastore.findings import Finding, Severity, select
-from pastore.findings.render import Report, as_json, github, json_lines, text
+from pastore.findings.render import Report, as_json, github, json_lines, json_text, printable, text
 
 if TYPE_CHECKING:
     from pastore.filters.host import Host
@@ -109,9 +109,9 @@ def read_baseline(path: str) -> Counter[tuple[str, ...]]:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         return Counter(_key(finding) for source in document["sources"] for finding in source["findings"])
     except OSError as error:
-        raise click.UsageError(f"the baseline {path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise click.UsageError(f"the baseline {path} is not the JSON of an earlier pastore check") from None
+        raise click.UsageError(f"the baseline {printable(path)} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise click.UsageError(f"the baseline {printable(path)} is not the JSON of an earlier pastore check") from None
 
 
 def _key(finding: dict[str, Any]) -> tuple[str, ...]:
@@ -203,7 +203,7 @@ def render(reports: list[Report], skipped: int, options: dict[str, Any]) -> None
     """Write the findings to stdout in the form asked for."""
     form = options["output_format"]
     if form == "json":
-        say(json.dumps(as_json(reports, skipped), indent=2, ensure_ascii=False))
+        say(json_text(as_json(reports, skipped), indent=2))
     elif form == "jsonl":
         lines = json_lines(reports)
         if lines:

@@ -51,13 +51,19 @@ def talk(text: str) -> None:
     """Write talk to stderr unless --quiet."""
     context = click.get_current_context(silent=True)
     if not (context and context.find_root().params.get("quiet")):
-        click.echo(text, err=True)
+        click.echo(_visible(text), err=True)
 
 
 def cannot_answer(message: str) -> NoReturn:
     """End with exit status 2."""
-    click.echo(f"pastore: {message}", err=True)
+    click.echo(f"pastore: {_visible(message)}", err=True)
     sys.exit(NO_ANSWER)
+
+
+def _visible(text: str) -> str:
+    from pastore.findings.render import printable
+
+    return printable(text)  # it may quote the name of a file, which may hold anything
 
 
 def source_options(command: F) -> F:

@@ -1,8 +1,8 @@
 """pastore events: read, filter and render an audit log."""
 
-import json
 import socket
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -36,15 +36,28 @@ def moment(name: str, text: str | None) -> datetime | None:
 
 
 def whole(items: "Iterator[Entry | Damage]", name: str) -> "Iterator[Entry]":
-    """Pass entries on and report damage on stderr as it is met."""
+    """Pass entries on and report damage on stderr as it is met; ends with exit status 2 if the log cannot be read."""
+    from pastore.audit import Entry
+
+    try:
+        for item in items:
+            if isinstance(item, Entry):
+                yield item
+            else:
+                place = name if item.line is None else f"{name}:{item.line}"
+                head = f"{paint(printable(place), 'place')}: {paint(item.code, 'code')}"
+                click.echo(f"{head} {printable(item.message)}", err=True)
+    except OSError as error:
+        cannot_answer(f"{name} cannot be read: {error.strerror or error}")
+
+
+def counted(items: "Iterator[Entry | Damage]", counts: Counter[str]) -> "Iterator[Entry | Damage]":
+    """Pass everything on and count what it is: ``event``, or the code of the damage."""
     from pastore.audit import Entry
 
     for item in items:
-        if isinstance(item, Entry):
-            yield item
-        else:
-            place = name if item.line is None else f"{name}:{item.line}"
-            click.echo(f"{paint(printable(place), 'place')}: {paint(item.code, 'code')} {printable(item.message)}", err=True)
+        counts["event" if isinstance(item, Entry) else item.code] += 1
+        yield item
 
 
 @click.command("events")
@@ -69,34 +82,36 @@ def command(
     json gives the lines of the log as they are, xml Windows events, ecs JSON lines in the Elastic Common Schema.
     """
     from pastore.audit import Outcome, read_log, select
-    from pastore.audit.record import as_dict
+    from pastore.audit.record import encode
 
     host = computer or socket.gethostname()
     wanted = None if outcome is None else Outcome(outcome)
+    if file == "-" and sys.stdin is None:
+        cannot_answer("standard input is closed")
     source = sys.stdin.buffer if file == "-" else file
-    try:
-        chosen = select(read_log(source), numbers(ids), wanted, moment("since", since), moment("until", until))
-        entries = whole(chosen, file)
-        if output_format == "text":
-            from pastore.audit.text import render as text
+    counts: Counter[str] = Counter()
+    chosen = select(counted(read_log(source), counts), numbers(ids), wanted, moment("since", since), moment("until", until))
+    entries = whole(chosen, file)
+    if output_format == "text":
+        from pastore.audit.text import render as text
 
-            for block in text(entries):
-                click.echo(colour(block), nl=False)
-        elif output_format == "xml":
-            from pastore.audit.winxml import render as xml
+        for block in text(entries):
+            click.echo(colour(block), nl=False)
+    elif output_format == "xml":
+        from pastore.audit.winxml import render as xml
 
-            for block in xml(entries, host):
-                click.echo(block, nl=False)
-        elif output_format == "ecs":
-            from pastore.audit.ecs import render as ecs
+        for block in xml(entries, host):
+            click.echo(block, nl=False)
+    elif output_format == "ecs":
+        from pastore.audit.ecs import render as ecs
 
-            for block in ecs(entries, host):
-                click.echo(block, nl=False)
-        else:
-            for entry in entries:
-                click.echo(json.dumps(as_dict(entry), ensure_ascii=False))
-    except OSError as error:
-        cannot_answer(f"{file} cannot be read: {error.strerror or error}")
+        for block in ecs(entries, host):
+            click.echo(block, nl=False)
+    else:
+        for entry in entries:
+            click.echo(encode(entry), nl=False)
+    if counts["PA161"] and not counts["event"]:
+        cannot_answer(f"{file} is not an audit log: no line of it is an event")
 
 
 def colour(block: str) -> str:
