@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from pastore.cli.common import BAD_NEWS, NO_ANSWER, cannot_answer, host_from, host_options, paint, say, source_options
+from pastore.cli.common import BAD_NEWS, NO_ANSWER, cannot_answer, host_from, host_options, is_quiet, paint, say, source_options
 from pastore.findings import Finding, Severity, select
-from pastore.findings.render import Report, as_json, github, json_lines, printable, text
+from pastore.findings.render import Report, as_json, github, json_lines, json_text, printable, text
 
 if TYPE_CHECKING:
     from pastore.filters.host import Host
@@ -109,9 +109,9 @@ def read_baseline(path: str) -> Counter[tuple[str, ...]]:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         return Counter(_key(finding) for source in document["sources"] for finding in source["findings"])
     except OSError as error:
-        raise click.UsageError(f"the baseline {path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise click.UsageError(f"the baseline {path} is not the JSON of an earlier pastore check") from None
+        raise click.UsageError(f"the baseline {printable(path)} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise click.UsageError(f"the baseline {printable(path)} is not the JSON of an earlier pastore check") from None
 
 
 def _key(finding: dict[str, Any]) -> tuple[str, ...]:
@@ -188,9 +188,7 @@ def run(jobs: list[Job], at_once: int) -> list[Checked]:
     """Check every source, in the order given, with a progress bar where there is a terminal and something to wait for."""
     if len(jobs) < 2:
         return [check_source(job) for job in jobs]
-    context = click.get_current_context(silent=True)
-    quiet = bool(context and context.find_root().params.get("quiet"))
-    hidden = quiet or not sys.stderr.isatty()
+    hidden = is_quiet() or not sys.stderr.isatty()
     if at_once == 1:
         with click.progressbar(jobs, label="checking", file=sys.stderr, hidden=hidden) as bar:
             return [check_source(job) for job in bar]
@@ -208,7 +206,7 @@ def render(reports: list[Report], skipped: int, options: dict[str, Any]) -> None
     """Write the findings to stdout in the form asked for."""
     form = options["output_format"]
     if form == "json":
-        say(json.dumps(as_json(reports, skipped), indent=2, ensure_ascii=False))
+        say(json_text(as_json(reports, skipped), indent=2))
     elif form == "jsonl":
         lines = json_lines(reports)
         if lines:

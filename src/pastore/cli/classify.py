@@ -1,7 +1,6 @@
 """pastore classify: a verdict for every packet."""
 
 import csv
-import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
@@ -22,7 +21,7 @@ from pastore.cli.common import (
     tell_damage,
     tell_findings,
 )
-from pastore.findings.render import printable
+from pastore.findings.render import json_text, printable
 
 if TYPE_CHECKING:
     from pastore.filters.specific import SpecificFilters
@@ -61,6 +60,7 @@ def write(path: str | None, batch: "PacketBatch", verdicts: "Verdicts", filters:
     """Write the records as CSV or JSON lines, by the end of the name; CSV to stdout without one."""
     if path is None:
         write_csv(sys.stdout, records(batch, verdicts, filters))
+        sys.stdout.flush()  # now, while a failure can still be told
         return
     try:
         with open(path, "w", encoding="utf-8", newline="") as file:
@@ -68,17 +68,26 @@ def write(path: str | None, batch: "PacketBatch", verdicts: "Verdicts", filters:
                 write_csv(file, records(batch, verdicts, filters))
             else:
                 for record in records(batch, verdicts, filters):
-                    file.write(json.dumps(dict(zip(COLUMNS, record, strict=True)), ensure_ascii=False) + "\n")
+                    file.write(json_text(dict(zip(COLUMNS, record, strict=True))) + "\n")
     except OSError as error:
         cannot_answer(f"{path} cannot be written: {error.strerror}")
     talk(f"pastore: {len(batch)} verdicts written to {path}")
 
 
 def write_csv(file: TextIO, rows: Iterator[tuple[Any, ...]]) -> None:
-    """Write records as CSV."""
+    """Write records as CSV.
+
+    A name of a rule is written so that neither a terminal nor a spreadsheet takes it for a command: control characters escaped,
+    an apostrophe before what would start a formula.
+    """
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(rows)
+    at = COLUMNS.index("rule")
+    for row in rows:
+        rule = row[at]
+        if rule and (rule[0] in "=+-@" or not rule.isprintable()):
+            row = (*row[:at], ("'" if rule[0] in "=+-@\t\r" else "") + printable(rule), *row[at + 1 :])
+        writer.writerow(row)
 
 
 def summary_lines(batch: "PacketBatch", verdicts: "Verdicts", filters: "SpecificFilters", by: str) -> list[str]:

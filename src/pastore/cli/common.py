@@ -47,15 +47,26 @@ def say(text: str = "") -> None:
 
 def talk(text: str) -> None:
     """Write talk to stderr unless --quiet."""
+    if not is_quiet():
+        click.echo(_visible(text), err=True)
+
+
+def is_quiet() -> bool:
+    """Whether --quiet was given."""
     context = click.get_current_context(silent=True)
-    if not (context and context.find_root().params.get("quiet")):
-        click.echo(text, err=True)
+    return bool(context and context.find_root().params.get("quiet"))
 
 
 def cannot_answer(message: str) -> NoReturn:
     """End with exit status 2."""
-    click.echo(f"pastore: {message}", err=True)
+    click.echo(f"pastore: {_visible(message)}", err=True)
     sys.exit(NO_ANSWER)
+
+
+def _visible(text: str) -> str:
+    from pastore.findings.render import printable
+
+    return printable(text)  # it may quote the name of a file, which may hold anything
 
 
 def source_options(command: F) -> F:
@@ -147,10 +158,8 @@ def tell_damage(name: str, line: int | None, code: str, message: str) -> None:
 
     place = name if line is None else f"{name}:{line}"
     text = f"{paint(printable(place), 'place')}: {paint(code, 'code')} {printable(message)}"
-    if CODES[code].severity is Severity.ERROR:
+    if CODES[code].severity is Severity.ERROR or not is_quiet():
         click.echo(text, err=True)
-    else:
-        talk(text)
 
 
 def tell_findings(findings: Iterable["Finding"]) -> None:

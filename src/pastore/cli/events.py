@@ -1,12 +1,12 @@
 """pastore events: read, filter and render an audit log."""
 
-import json
 import socket
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -14,6 +14,10 @@ from pastore.cli.common import cannot_answer, paint, say, tell_damage
 
 if TYPE_CHECKING:
     from pastore.audit import Damage, Entry
+
+
+TOLD = 100  # damaged lines told one by one
+GIVE_UP = 100_000  # damaged lines after which a file without a single event is no audit log
 
 
 def numbers(texts: tuple[str, ...]) -> list[int]:
@@ -35,15 +39,23 @@ def moment(name: str, text: str | None) -> datetime | None:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def whole(items: "Iterator[Entry | Damage]", name: str) -> "Iterator[Entry]":
-    """Pass entries on and report damage on stderr as it is met."""
+def whole(items: "Iterator[Entry | Damage]", name: str, counts: Counter[str]) -> "Iterator[Entry]":
+    """Pass entries on, report damage on stderr as it is met, and count both: ``event``, or the code of the damage."""
     from pastore.audit import Entry
 
     for item in items:
         if isinstance(item, Entry):
+            counts["event"] += 1
             yield item
         else:
-            tell_damage(name, item.line, item.code, item.message)
+            counts[item.code] += 1
+            if counts[item.code] <= TOLD:
+                tell_damage(name, item.line, item.code, item.message)
+            if counts[item.code] > GIVE_UP and not counts["event"]:
+                break
+    for code, n in counts.items():
+        if code != "event" and n > TOLD:
+            tell_damage(name, None, code, f"{n - TOLD} more like these")
 
 
 @click.command("events")
@@ -69,27 +81,32 @@ def command(
     """
     from pastore.audit import Outcome, read_log, select
 
+    if file == "-" and sys.stdin is None:
+        cannot_answer("standard input is closed")
     wanted = None if outcome is None else Outcome(outcome)
     conditions = (numbers(ids), wanted, moment("since", since), moment("until", until))
+    counts: Counter[str] = Counter()
     try:
         # Opened before anything is written: a file that is not there leaves no half a document behind.
         with nullcontext(sys.stdin.buffer) if file == "-" else open(file, "rb") as stream:
-            entries = whole(select(read_log(stream), *conditions), file)
-            for block in rendered(entries, output_format, computer or socket.gethostname()):
+            entries = select(whole(read_log(stream), file, counts), *conditions)
+            for block in rendered(cast("Iterator[Entry]", entries), output_format, computer or socket.gethostname()):
                 say(block)
     except BrokenPipeError:
         raise  # who reads our output has seen enough
     except OSError as error:
         cannot_answer(f"{file} cannot be read: {error.strerror or error}")
+    if counts["PA161"] and not counts["event"]:
+        cannot_answer(f"{file} is not an audit log: no line of it is an event")
 
 
 def rendered(entries: "Iterator[Entry]", form: str, host: str) -> Iterator[str]:
     """Return the entries in one of the output formats, without the last line end of each part."""
     from pastore.audit import ecs, text, winxml
-    from pastore.audit.record import as_dict
+    from pastore.audit.record import encode
 
     if form == "json":
-        return (json.dumps(as_dict(entry), ensure_ascii=False) for entry in entries)
+        return (encode(entry).decode().removesuffix("\n") for entry in entries)
     if form == "text":
         return (colour(block).removesuffix("\n") for block in text.render(entries))
     blocks = winxml.render(entries, host) if form == "xml" else ecs.render(entries, host)

@@ -1,13 +1,12 @@
 """pastore explain: which filter decides, and why the others do not."""
 
-import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pastore.cli.common import compile_source, host_options, load_source, paint, say, source_options
-from pastore.findings.render import printable
+from pastore.findings.render import json_text, printable
 
 if TYPE_CHECKING:
     from pastore.api import Compiled
@@ -163,7 +162,7 @@ def command(
         others += idle_candidates(loaded.policy, options, packet)
         others.sort(key=lambda other: (not other.matches, other.why != NOT_ACTIVE))
     if output_format == "json":
-        say(json.dumps(explain_json(compiled, packet, verdict, others), indent=2, ensure_ascii=False))
+        say(json_text(explain_json(compiled, packet, verdict, others), indent=2))
     else:
         say("\n".join(explain_text(compiled, packet, verdict, others)))
 

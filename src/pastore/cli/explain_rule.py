@@ -1,12 +1,11 @@
 """pastore explain --rule: what a rule does and what hides it."""
 
-import json
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from pastore.cli.common import cannot_answer, paint, say
-from pastore.findings.render import printable
+from pastore.findings.render import json_text, printable
 
 if TYPE_CHECKING:
     from pastore.api import Compiled
@@ -42,7 +41,7 @@ def explain_rule(policy: "Policy | SpecificFilters | None", compiled: "Compiled"
             "rows": [asdict(each) for each in reaches],
             "findings": [finding.as_dict() for finding in findings],
         }
-        say(json.dumps(document, indent=2, ensure_ascii=False))
+        say(json_text(document, indent=2))
         return
     say(paint(f"Rule {printable(sorted(wanted)[0])}", "heading"))
     if not reaches:

@@ -1,6 +1,7 @@
 """Findings as text and JSON."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,11 @@ from typing import Any
 from pastore.findings.codes import CODES, Severity
 from pastore.findings.finding import Finding, in_order
 from pastore.model.win32 import describe
+
+# DEL and C1 controls, soft hyphen, marks of direction and joining, line separators, surrogates, byte order mark, tags.
+_HIDDEN = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 Paint = Callable[[str, str], str]
 """Takes a text and what it is (a severity, "code", "place" or "quiet"), returns it as the terminal should show it."""
@@ -34,6 +40,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Return JSON in which letters stand as they are and what a terminal would obey or not show is escaped."""
+    return _HIDDEN.sub(lambda match: json.dumps(match[0])[1:-1], json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def counts(findings: Iterable[Finding]) -> dict[str, int]:
@@ -121,7 +132,7 @@ def as_json(reports: Sequence[Report], skipped: int = 0) -> dict[str, Any]:
 def json_lines(reports: Sequence[Report]) -> str:
     """Return one JSON object a finding, with the policy's name added."""
     return "\n".join(
-        json.dumps({"version": 1, **finding.as_dict(), "policy": report.policy}, ensure_ascii=False)
+        json_text({"version": 1, **finding.as_dict(), "policy": report.policy})
         for report in reports
         for finding in in_order(report.findings)
     )

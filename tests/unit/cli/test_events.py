@@ -135,3 +135,10 @@ def test_standard_input_is_a_log_too(log: Path) -> None:
     result = pastore("events", "-", "--output-format", "json", stdin=log.read_bytes() + b"torn")
     assert (result.status, len(result.lines)) == (0, 5)
     assert result.err.startswith("-:6: PA160 ")
+
+
+def test_damage_without_end_is_counted_and_not_told_line_by_line(log: Path) -> None:
+    log.write_bytes(log.read_bytes() + b"rubbish\n" * 5000)
+    result = pastore("events", log)
+    assert (result.status, result.err.count("PA161")) == (0, 101)
+    assert "4900 more like these" in result.err
