@@ -1,5 +1,6 @@
 """The commands on a whole registry export: a real one where there is one, else our own of the same shape."""
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,4 +94,4 @@ def test_the_agent_applies_it(whole: Export, tmp_path: Path) -> None:
     audit = tmp_path / "audit.jsonl"
     assert pastore("agent", whole.path, "--once", "--audit", audit).status == 0
     told = pastore("events", audit, "--output-format", "json").out
-    assert [line.split('"id": ')[1][:4] for line in told.splitlines()] == ["5471", "5460"]
+    assert [json.loads(line)["id"] for line in told.splitlines()] == [5471, 5460]
