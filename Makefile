@@ -35,8 +35,10 @@ sanitize: $(VENV)/tested ## both extensions and their tests under AddressSanitiz
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=build/sanitize \
 		$(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/matcher tests/unit/packets tests/property/test_matcher.py tests/property/test_packets.py
 
-bench: $(VENV)/tested ## the benchmarks; a file in benchmarks/record/ says what they gave
-	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only $(PYTEST)
+bench: $(VENV)/tested ## the benchmarks, and a dated page of what they gave in benchmarks/record
+	@mkdir -p build
+	$(BIN)/python -m pytest -q benchmarks --benchmark-enable --benchmark-only --benchmark-json build/bench.json --benchmark-quiet $(PYTEST)
+	$(BIN)/python -m benchmarks.record build/bench.json >"benchmarks/record/$$(date +%F)-$$(uname -m)-$$(nproc)cores.md"
 
 clean: ## everything that was made
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
