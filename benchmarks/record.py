@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 CAUTION = "Medians of one run on a shared virtual machine: compare within a row, not between days."
-LOOKUPS = """batch is `Matcher.classify` on NumPy columns (100,000 packets a call), single is `Matcher.match` with integers from Python.
-Peers in the same run: scan is the linear scan in C over the same rows, NumPy compares whole columns packet by packet. Answers were
-compared before the clock started."""
+LOOKUPS = (
+    "batch is `Matcher.classify` on NumPy columns (100,000 packets a call), single is `Matcher.match` with integers from "
+    "Python. Peers in the same run: scan is the linear scan in C over the same rows, NumPy compares whole columns packet by "
+    "packet. Answers were compared before the clock started."
+)
 
 
 def cpu() -> str:
