@@ -69,14 +69,15 @@ def conditions(row: Any) -> str:
     family = int(row["family"])
     word = "ip" if family == 4 else "ip6"
     parts = []
-    for field in ("src", "dst"):
-        addresses = _addresses(family, join(row[f"{field}_lo"]), join(row[f"{field}_hi"]))
-        if addresses:
-            parts.append(f"{word} {field[0]}addr {addresses}")
-    for field, key, last in (("protocol", "meta l4proto", 255), ("sport", "th sport", 65535), ("dport", "th dport", 65535)):
+    # Ports and protocol first: they rule out most packets, and an address costs a look at the protocol of the frame besides.
+    for field, key, last in (("dport", "th dport", 65535), ("sport", "th sport", 65535), ("protocol", "meta l4proto", 255)):
         low, high = int(row[f"{field}_lo"]), int(row[f"{field}_hi"])
         if (low, high) != (0, last):
             parts.append(f"{key} {low}" if low == high else f"{key} {low}-{high}")
+    for field in ("dst", "src"):
+        addresses = _addresses(family, join(row[f"{field}_lo"]), join(row[f"{field}_hi"]))
+        if addresses:
+            parts.append(f"{word} {field[0]}addr {addresses}")
     for field, every, bit, wanted in (("direction", BOTH, OUT_BIT, OUT), ("interface", ALL, RAS_BIT, RAS)):
         if row[field] != every:
             parts.append(f"meta mark & {bit} == {bit if row[field] == wanted else 0}")
