@@ -23,7 +23,7 @@ NEEDS: Final = {
 FILES: Final = {
     "/usr/share/samba/setup/provision.ldif": "samba-ad-provision",
     "/usr/lib/*/samba/ldb/acl.so": "samba-dsdb-modules",
-    "/usr/lib/python3/dist-packages/samba/provision": "python3-samba",
+    "/usr/lib/python3/dist-packages/samba/provision": "samba",
 }
 
 # Brings the loopback device up, there being no other program sure to be there, and becomes the server.
