@@ -16,8 +16,8 @@ demo: $(VENV)/built ## set up, then the whole way once on the bundled example
 test: $(VENV)/tested ## set up, then all tests
 	$(BIN)/python -m pytest $(PYTEST)
 
-proof: $(VENV)/tested ## the table against the kernel's nftables, 100,000 packets a rule set and family
-	PASTORE_PROOF_PACKETS=100000 $(BIN)/python -m pytest -q tests/oracle/test_kernel.py $(PYTEST)
+proof: $(VENV)/tested ## the table against the kernel's nftables, with figures; PACKETS=100000 a rule set and family
+	PASTORE_PROOF_PACKETS=$(or $(PACKETS),100000) $(BIN)/python -m pytest -q tests/oracle/test_kernel.py $(PYTEST)
 
 lint: $(VENV)/linted ## formats, types, styles and import rules; warnings are errors
 	$(BIN)/ruff format --check .

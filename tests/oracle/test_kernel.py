@@ -1,6 +1,6 @@
 """The table against the kernel's own packet filter: the same rows, the same packets, every answer equal and none missing.
 
-``make test`` judges 20,000 packets a family and set, ``make proof`` as many as PASTORE_PROOF_PACKETS says.
+100,000 packets a family and set, or as many as PASTORE_PROOF_PACKETS says; ``make proof`` prints the figures.
 """
 
 import os
@@ -28,7 +28,7 @@ from tests.support.example import FOLDER
 from tests.support.policies import flt, policy, rule
 from tests.support.rulesets import ipv6_twin, make_rules
 
-PACKETS = int(os.environ.get("PASTORE_PROOF_PACKETS", "20000"))
+PACKETS = int(os.environ.get("PASTORE_PROOF_PACKETS", "100000"))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -109,7 +109,7 @@ def test_every_packet_gets_the_row_and_action_of_the_kernel(name: str, capsys: p
     assert verdicts.index is not None
     for family in (4, 6):
         assert (verdicts.index[packets.family == family] >= 0).mean() > 0.5
-    assert len(np.unique(verdicts.index)) > min(len(filters) / 4, 1000)
+    assert len(np.unique(verdicts.index)) > min(len(filters) / 4, 200)
 
 
 def test_the_policy_has_rows_of_every_direction_and_interface_type_and_both_families() -> None:
