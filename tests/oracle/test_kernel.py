@@ -109,7 +109,7 @@ def test_every_packet_gets_the_row_and_action_of_the_kernel(name: str, capsys: p
     assert verdicts.index is not None
     for family in (4, 6):
         assert (verdicts.index[packets.family == family] >= 0).mean() > 0.5
-    assert len(np.unique(verdicts.index)) > min(len(filters) / 4, 200)
+    assert len(np.unique(verdicts.index)) > min(len(filters) / 4, PACKETS / 500)
 
 
 def test_the_policy_has_rows_of_every_direction_and_interface_type_and_both_families() -> None:
