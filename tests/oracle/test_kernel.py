@@ -102,7 +102,7 @@ def test_every_packet_gets_the_row_and_action_of_the_kernel(name: str, capsys: p
     assert got.different == 0, got.mismatches
     # What the kernel cannot be asked about is little, is counted, and is the scan's.
     assert got.packets + sum(got.left_out.values()) == 2 * PACKETS
-    assert got.packets > 1.9 * PACKETS
+    assert got.packets > 1.8 * PACKETS
     assert against_scan(matcher, packets).different == 0
     # The packets are about these rules.
     verdicts = matcher.classify(packets)
