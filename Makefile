@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 NATIVE := setup.py pyproject.toml $(wildcard ext/core/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
 
-.PHONY: help demo test lint format sanitize bench clean
+.PHONY: help demo test proof lint format sanitize bench clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -15,6 +15,9 @@ demo: $(VENV)/built ## set up, then the whole way once on the bundled example
 
 test: $(VENV)/tested ## set up, then all tests
 	$(BIN)/python -m pytest $(PYTEST)
+
+proof: $(VENV)/tested ## the table against the kernel's nftables, with figures; PACKETS=100000 a rule set and family
+	PASTORE_PROOF_PACKETS=$(or $(PACKETS),100000) $(BIN)/python -m pytest -q tests/oracle/test_kernel.py $(PYTEST)
 
 lint: $(VENV)/linted ## formats, types, styles and import rules; warnings are errors
 	$(BIN)/ruff format --check .
