@@ -16,7 +16,7 @@ _COMMANDS = {
     "show": "A policy as a person reads it.",
     "explain": "Why a packet is allowed, blocked or protected.",
     "classify": "A verdict for every packet of a capture, CSV or trace.",
-    "verify": "Proof on your policy: the table against a scan and the kernel's nftables.",
+    "verify": "Proof: the matcher against the scan and the kernel.",
     "agent": "Load and apply a policy once, writing the audit events.",
     "events": "Read, filter and render an audit log.",
     "rule": "What a finding means and how to mend it.",
