@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from pastore.ipsecdata.objects import AttributeValue, StoredObject, parse_name, store
+from pastore.ipsecdata.objects import StoredObject, parse_name, store
 from pastore.model import AuthKind, Policy, Rule
 
 _OWNERS: Final = "ipsecownersreference"

@@ -42,12 +42,12 @@ _ATTRIBUTES: Final = {
 _SAFE: Final = re.compile(r"(?![ :<])[\x20-\x7e]*(?<! )")
 _RDN: Final = r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)[ ]*=(?:[^\\,\x00-\x1f]|\\[^\x00-\x1f])+"
 _DN: Final = re.compile(rf"[ ]*{_RDN}(?:,[ ]*{_RDN})*")
-_POLICY_DN: Final = re.compile(r"\s*cn\s*=\s*ipsecPolicy\{[^{},]*\}\s*,\s*cn\s*=\s*ip security\s*,\s*cn\s*=\s*system\s*,", re.IGNORECASE)
+_POLICY_DN: Final = re.compile(
+    r"\s*cn\s*=\s*ipsecPolicy\{[^{},]*\}\s*,\s*cn\s*=\s*ip security\s*,\s*cn\s*=\s*system\s*,", re.IGNORECASE
+)
 
 
-def write(
-    policies: Policy | Sequence[Policy], *, base_dn: str | None = None, secrets: bool = False, times: bool = True
-) -> bytes:
+def write(policies: Policy | Sequence[Policy], *, base_dn: str | None = None, secrets: bool = False, times: bool = True) -> bytes:
     """Return LDIF that adds some policies to a directory.
 
     Parameters
@@ -124,11 +124,10 @@ def generalized_time(seconds: int) -> str:
         If it is not in the years 1 to 9999.
     """
     try:
-        # strftime does not pad years on every platform.
         when = _EPOCH + timedelta(seconds=seconds)
     except OverflowError:
         raise ValueError(f"{seconds} seconds since 1970 is a time that cannot be written") from None
-    return f"{when.year:04d}{when:%m%d%H%M%S}.0Z"
+    return f"{when.year:04d}{when:%m%d%H%M%S}.0Z"  # %Y does not pad years on every platform
 
 
 def _line(name: str, value: AttributeValue) -> Iterator[str]:

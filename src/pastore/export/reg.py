@@ -106,7 +106,7 @@ def _dword(number: int, name: str) -> int:
 
 def _hex(name: str, kind: str, raw: bytes) -> str:
     line = f'"{name}"={kind}'
-    lines = []
+    lines: list[str] = []
     digits = [f"{byte:02x}" for byte in raw]
     start = 0
     while True:

@@ -323,7 +323,7 @@ class _Build:
             blob, found = policy.decode(data, entry.place("ipsecdata"))
             self.findings += found
         rules = []
-        targets, _ = self._follow(entry, "ipsecnfareference")
+        targets, missing = self._follow(entry, "ipsecnfareference")
         if not entry.references.get("ipsecnfareference"):
             self.report("PA133", f"{entry.name} has no rules.", entry.stored.origin, Severity.WARNING)
         for target in targets:
@@ -336,6 +336,8 @@ class _Build:
             rule = self.rules[target.name]
             if rule is not None:
                 rules.append(rule)
+            else:
+                missing.append(str(target.name))
         rules.sort(key=lambda rule: rule.guid)
         return Policy(
             entry.name.guid,
@@ -349,6 +351,7 @@ class _Build:
             self.default_exempt,
             self._dn(entry),
             self._number(entry, "whenchanged"),
+            tuple(sorted(set(missing))),
             entry.stored.origin,
         )
 

@@ -347,6 +347,8 @@ class Policy:
         Distinguished name when it came from a directory or its cached copy, where known.
     when_changed : int, optional
         Seconds since 1970-01-01 UTC.
+    missing : tuple of str
+        Names of referenced rules that are not there or cannot be read; the policy cannot be applied as it was meant.
     """
 
     guid: UUID
@@ -360,4 +362,5 @@ class Policy:
     default_exempt: int | None = None
     dn: str = ""
     when_changed: int | None = None
+    missing: tuple[str, ...] = ()
     origin: Origin = field(default=NOWHERE, compare=False)
