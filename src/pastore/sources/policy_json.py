@@ -10,6 +10,7 @@ import json
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final, NoReturn, TypeVar
@@ -239,10 +240,8 @@ class _Reader:
     def _address_text(self, value: object, path: str, family: int | None = None) -> IPAddress:
         text = self._string(value, path)
         address: IPAddress | None = None
-        try:
+        with suppress(ValueError):
             address = ip_address(text) if family is None else IPv4Address(text) if family == 4 else IPv6Address(text)
-        except ValueError:
-            pass
         if address is None or getattr(address, "scope_id", None) is not None:
             self._wrong(path, f"is not an IP{'' if family is None else f'v{family}'} address")
         return address
