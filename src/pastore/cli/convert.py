@@ -86,9 +86,8 @@ def written(policy: "Policy", target: str, base_dn: str | None, *, times: bool, 
 def save(data: bytes, output: str | None, *, private: bool) -> None:
     """Write to a file or stdout; a new file that holds secrets is its owner's alone."""
     if output is None or output == "-":
-        stream = click.get_binary_stream("stdout")
-        stream.write(data)
-        stream.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
         return
     try:
         with open(output, "wb", opener=lambda path, flags: os.open(path, flags, 0o600 if private else 0o666)) as file:

@@ -11,7 +11,6 @@ Messages name DNs and attributes but never quote data: a rule's ipsecData holds 
 import binascii
 import re
 from base64 import b64decode
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from pastore.findings import Finding
 from pastore.ipsecdata.objects import AttributeValue, StoredObject, build, parse_name
 from pastore.model import Origin, Policy, Storage
 from pastore.sources.choice import choose
+from pastore.sources.encoding import encoding_of
 from pastore.sources.loaded import Loaded
 from pastore.sources.log import FindingLog, quoted
 
@@ -78,7 +78,7 @@ def load_ldif(data: bytes, source: str, wanted: str | None = None) -> Loaded:
     Parameters
     ----------
     data : bytes
-        UTF-8, or UTF-16 with a byte order mark as ``ldifde -u`` writes it.
+        UTF-8, or UTF-16 as ``ldifde -u`` writes it.
     source : str
         The source as the user named it.
     wanted : str, optional
@@ -224,19 +224,15 @@ def _seconds(text: str) -> int | None:
 
 
 def _utf8(data: bytes, log: FindingLog) -> bytes:
-    if data.startswith(BOM_UTF8):
-        return data[len(BOM_UTF8) :]
-    for mark, encoding in ((BOM_UTF16_LE, "utf-16-le"), (BOM_UTF16_BE, "utf-16-be")):
-        if data.startswith(mark):
-            try:
-                return data[len(mark) :].decode(encoding).encode()
-            except UnicodeDecodeError as error:
-                message = (
-                    f"byte {len(mark) + error.start} is not valid {encoding.upper()}; such characters are replaced by U+FFFD"
-                )
-                log.add("PA113", message)
-                return data[len(mark) :].decode(encoding, "replace").encode()
-    return data
+    """Return the file in UTF-8, as which its values are checked one by one."""
+    encoding, start = encoding_of(data)
+    if encoding == "utf-8":
+        return data[start:]
+    try:
+        return data[start:].decode(encoding).encode()
+    except UnicodeDecodeError as error:
+        log.add("PA113", f"byte {start + error.start} is not valid {encoding.upper()}; such characters are replaced by U+FFFD")
+        return data[start:].decode(encoding, "replace").encode()
 
 
 class _Reader:

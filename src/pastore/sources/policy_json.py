@@ -8,7 +8,6 @@ Messages never quote values but those of a fixed list: a string may be a pre-sha
 
 import json
 import re
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
@@ -40,6 +39,7 @@ from pastore.model import (
     Storage,
 )
 from pastore.sources.choice import choose
+from pastore.sources.encoding import encoding_of
 from pastore.sources.loaded import Loaded
 from pastore.sources.log import FindingLog, quoted
 
@@ -86,7 +86,7 @@ def load_json(data: bytes, source: str, wanted: str | None = None) -> Loaded:
     Parameters
     ----------
     data : bytes
-        UTF-8, or UTF-16 with a byte order mark; at most `SIZE_LIMIT` bytes.
+        UTF-8 or UTF-16; at most `SIZE_LIMIT` bytes.
     source : str
         The source as the user named it.
     wanted : str, optional
@@ -130,10 +130,7 @@ def _policy_of(data: bytes, log: FindingLog) -> Policy | None:
 
 
 def _text(data: bytes, log: FindingLog) -> str:
-    encoding, start = "utf-8", 0
-    for mark, name in ((BOM_UTF8, "utf-8"), (BOM_UTF16_LE, "utf-16-le"), (BOM_UTF16_BE, "utf-16-be")):
-        if data.startswith(mark):
-            encoding, start = name, len(mark)
+    encoding, start = encoding_of(data)
     try:
         return data[start:].decode(encoding)
     except UnicodeDecodeError as error:
