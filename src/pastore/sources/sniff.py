@@ -61,13 +61,14 @@ _TEXTS: Final = (
     (re.compile(r"^[ \t]*(?:pushd[ \t]+)?ipsec[ \t]+(?:static|dynamic)\b", _FLAGS), "netsh", "a netsh script"),
     (re.compile(r"^[ \t@]*ipsec(?:cmd|pol)(?:\.exe)?[ \t]+-", _FLAGS), "ipseccmd", "a script of ipseccmd commands"),
     (
-        re.compile(r"\A(?:[ \t\r]*+\n|#[^\n]*+\n|[ ][^\n]*+\n|version:[ \t]*+\d++[ \t\r]*+\n)*+dn::?(?![a-z])", _FLAGS),
+        re.compile(r"\A(?:[ \t\r]*+\n|#[^\n]*+\n|[ ][^\n]*+\n|version:[ \t]*+\d++[ \t\r]*+\n)*+dn::?", _FLAGS),
         "ldif",
         "LDIF",
     ),
     (re.compile(r"\A\s*HKEY_[A-Z_]+\\", _FLAGS), "regquery", "output of reg query"),
     (re.compile(r"^[ \t]*(?:Policy Name|Rule Name|FilterList Name)[ \t]*:", _FLAGS), "netsh-show", "output of netsh ipsec show"),
-    (re.compile(r"\A\s*[\[{]\s*[\"{\]}]", _FLAGS), "json", "JSON"),
+    (re.compile(r"\A\s*\{.*?\"policy\"\s*:\s*\{", _FLAGS | re.DOTALL), "json", "a policy as JSON"),
+    (re.compile(r"\A\s*[\[{]\s*[\"{\]}]", _FLAGS), None, "JSON that is no policy"),
     (re.compile(r"\A\s*<(?:\?xml|!doctype|html)", _FLAGS), None, "XML or HTML"),
 )
 
