@@ -22,7 +22,7 @@ from pastore.model import Origin, Policy, Storage
 from pastore.sources.choice import choose
 from pastore.sources.encoding import encoding_of
 from pastore.sources.loaded import Loaded
-from pastore.sources.log import FindingLog, quoted
+from pastore.sources.log import FindingLog, limited, quoted
 
 _OBJECT: Final = re.compile(r"\s*cn\s*=\s*ipsec(?:Policy|NFA|Filter|NegotiationPolicy|ISAKMPPolicy)\s*\{", re.IGNORECASE)
 _POINTER: Final = re.compile(
@@ -111,9 +111,9 @@ def load_ldif(data: bytes, source: str, wanted: str | None = None) -> Loaded:
         built += graph.findings
     if not policies:
         log.add("PA103", "there is no ipsecPolicy object in the LDIF")
-        return Loaded(None, (*log.findings(), *built))
+        return Loaded(None, (*log.findings(), *limited(built, source)))
     chosen, choice = choose(policies, wanted, source=source)
-    return Loaded(chosen, (*log.findings(), *built, *choice), tuple(policies))
+    return Loaded(chosen, (*log.findings(), *limited(built, source), *choice), tuple(policies))
 
 
 # Which policy is assigned
