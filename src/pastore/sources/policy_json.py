@@ -51,6 +51,7 @@ _TIMES: Final = (-62135596800, 253402300799)  # the years 1 to 9999
 _DIGITS: Final = 20  # of the longest number that can be right, and some
 
 _GUID: Final = re.compile(r"\{[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}")
+_LAST: Final = re.compile(r"(?:\w+(?:\[\d+\])*)?$")  # last component of a path, where it is a plain one
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBERS: Final = {AddressKind.SUBNET: ("address", "mask"), AddressKind.RANGE: ("low", "high")}
 _FAMILIES: Final = ([4], [6], [4, 6])
@@ -164,7 +165,7 @@ class _Reader:
     def _complain(self, path: str, trouble: str) -> None:
         # A long path is one through long keys, which only a hostile file has.
         shown = path if len(path) <= 300 else path[:297] + "..."
-        self._log.add("PA191", f"{shown} {trouble}", locator=shown)
+        self._log.add("PA191", f"{_LAST.search(shown)[0] or 'this'} {trouble}", locator=shown)  # type: ignore[index]  # matches anywhere
 
     # Values
 
@@ -449,7 +450,7 @@ class _Reader:
             if "key" in node:
                 key = Secret(self._str(node, path, "key"))
             else:
-                self._log.add("PA192", f"the pre-shared key of {path} is left out, and so is not known", locator=path)
+                self._log.add("PA192", "the pre-shared key is left out, and so is not known", locator=path)
         elif "key" in node:
             self._wrong(_below(path, "key"), "is there, and only a pre-shared key has one")
         account_mapping, exclude_ca_name = (self._bool(node, path, flag) for flag in flags)

@@ -94,7 +94,7 @@ class TestExitStatus:
         source.write_bytes(policy_json.write(s.small_policy()).replace(b'"kind": "me"', b'"kind": "you"', 1))
         result = convert(source, "reg", output)
         assert result.status == 1
-        assert "error PA191 $.policy.rules[1].filter_lists[0].filters[0].dst.kind is none of any, me," in result.err
+        assert "error PA191 kind is none of any, me," in result.err
         assert "what could not be read is not in what was written" in result.err
         assert sum(len(one.filters) for rule in policy_of(output).rules for one in rule.filter_lists) == 32
 

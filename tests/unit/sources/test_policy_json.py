@@ -177,7 +177,7 @@ def test_a_filter_that_is_wrong_is_left_out_alone(path: str, value: Any, place: 
     assert codes(loaded) == ["PA191"]
     (finding,) = loaded.findings
     assert finding.origin.locator == f"$.policy.{place}"
-    assert finding.message.startswith(f"$.policy.{place} {said}")
+    assert finding.message.startswith(f"{place.rpartition('.')[2]} {said}")
     assert finding.origin.source == "x.json"
     whole = example.policy()
     first = whole.rules[0]
@@ -249,6 +249,7 @@ def test_a_key_that_is_not_known_is_told_and_ignored() -> None:
     whole["extra ☃"] = 1
     loaded = read(whole)
     assert [finding.origin.locator for finding in loaded.findings] == ["$['extra ☃']", "$.policy.rules[0].actve"]
+    assert [finding.message.split()[0] for finding in loaded.findings] == ["this", "actve"]
     assert loaded.policy == example.policy()
 
 
@@ -256,7 +257,7 @@ def test_a_key_that_is_there_twice_is_told_and_the_last_one_counts() -> None:
     text = policy_json.write(s.small_policy()).replace(b'"name": "Small"', b'"name": "First", "name": "Small"')
     loaded = read(text)
     assert codes(loaded) == ["PA191"]
-    assert loaded.findings[0].message == "$.policy.name is there more than once; the last one counts"
+    assert loaded.findings[0].message == "name is there more than once; the last one counts"
     assert loaded.policy == s.small_policy()
 
 
@@ -399,7 +400,7 @@ class TestBounds:
                 b'"polling_interval": 10800', b'"polling_interval": ' + number.encode()
             )
             (finding,) = read(text).findings
-            assert finding.message == "$.policy.polling_interval is not from 1 to 4294967295"
+            assert finding.message == "polling_interval is not from 1 to 4294967295"
 
     def test_more_than_is_read_is_refused(self) -> None:
         for text in (b" " * (SIZE_LIMIT + 1), b"[" * (NODE_LIMIT + 1)):
