@@ -43,9 +43,22 @@ def test_root_gets_the_missing_packages_installed_and_named(tmp_path: Path) -> N
 def test_others_are_told_what_is_missing_and_what_cannot_be_done(tmp_path: Path) -> None:
     done = run(bare_machine(tmp_path, root=False, python="exit 1"), "test")
     assert done.returncode == 1
-    for line in ("gcc libc6-dev: nothing can be built", "the tests under AddressSanitizer cannot run", "python3-venv"):
+    lines = ("gcc libc6-dev: nothing can be built", "the tests under AddressSanitizer cannot run", "python3-venv")
+    for line in (*lines, "libwin-hivex-perl: hives cannot be held", "slapd ldap-utils: LDIF cannot be given"):
         assert line in done.stderr
     assert not (tmp_path / "apt.log").exists()
+
+
+def test_no_directory_server_is_started_for_the_whole_machine(tmp_path: Path) -> None:
+    env = bare_machine(tmp_path, root=True, python="exit 1")
+    (tmp_path / "debconf-set-selections").write_text(
+        f'#!/bin/sh\nwhile read -r line; do echo "$line" >> {tmp_path}/apt.log; done\n'
+    )
+    (tmp_path / "debconf-set-selections").chmod(0o755)
+    assert run(env, "test").returncode == 0
+    calls = (tmp_path / "apt.log").read_text().splitlines()
+    assert calls[1] == "slapd slapd/no_configuration boolean true"
+    assert {"slapd", "ldap-utils", "libwin-hivex-perl"} <= set(calls[2].split())
 
 
 def test_only_the_sanitizers_missing_stops_nothing(tmp_path: Path) -> None:
