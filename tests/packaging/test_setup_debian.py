@@ -51,7 +51,7 @@ def test_tests_get_a_domain_controller_and_nft_and_samba_does_not_start_by_itsel
     update, refused, install, refused_too = (tmp_path / "apt.log").read_text().splitlines()
     assert (update, refused, refused_too) == ("update -qq", "101", "101")
     assert {"samba", "samba-ad-provision", "samba-dsdb-modules", "gcc"} <= set(install.split())
-    assert "Samba's own services are not started" in done.stdout
+    assert "the packages' own services are not started" in done.stdout
     assert not (tmp_path / "policy-rc.d").exists()
 
 
@@ -63,10 +63,24 @@ def test_others_are_told_what_is_missing_and_what_cannot_be_done(tmp_path: Path)
         "the tests under AddressSanitizer cannot run",
         "python3-venv",
         "Active Directory",
+        "libwin-hivex-perl: hives cannot be held",
+        "slapd ldap-utils: LDIF cannot be given",
     )
     for line in told:
         assert line in done.stderr
     assert not (tmp_path / "apt.log").exists()
+
+
+def test_no_directory_server_is_started_for_the_whole_machine(tmp_path: Path) -> None:
+    env = bare_machine(tmp_path, root=True, python="exit 1")
+    (tmp_path / "debconf-set-selections").write_text(
+        f'#!/bin/sh\nwhile read -r line; do echo "$line" >> {tmp_path}/apt.log; done\n'
+    )
+    (tmp_path / "debconf-set-selections").chmod(0o755)
+    assert run(env, "test").returncode == 0
+    calls = (tmp_path / "apt.log").read_text().splitlines()
+    assert calls[1] == "slapd slapd/no_configuration boolean true"
+    assert {"slapd", "ldap-utils", "libwin-hivex-perl"} <= set(calls[2].split())
 
 
 def test_only_the_sanitizers_missing_stops_nothing(tmp_path: Path) -> None:

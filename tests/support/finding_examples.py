@@ -32,6 +32,7 @@ from pastore.model import (
     Rule,
     Secret,
 )
+from tests.support import export_examples
 from tests.support.captures import arp, ethernet, ipv4, pcap, tcp
 from tests.support.example import HKLM, LOCAL, registry
 from tests.support.policies import ESP_3DES_SHA1, KERBEROS, action, flt, guid, policy, rule
@@ -295,7 +296,7 @@ NO_METHOD: Final = action("protect", offers=())
 UNNAMED: Final = replace(action("allow"), guid=guid("no action"), name="Permit?", action=Action.NONE)
 SOFT: Final[FilterAction] = action("protect", soft=True)
 
-EXAMPLES: Final[dict[str, Callable[[], Example]]] = {
+_OURS: Final[dict[str, Callable[[], Example]]] = {
     "PA101": lambda: Example({}),
     "PA102": lambda: Example({"corp.reg": b"regf" + bytes(508)}),
     "PA103": lambda: exported({f"{HKLM}\\{LOCAL}": {}}),
@@ -379,6 +380,14 @@ EXAMPLES: Final[dict[str, Callable[[], Example]]] = {
     "PA503": lambda: corp(isolation(listed("allow", "tcp any > me:443"), default_exempt=0)),
     "PA504": lambda: corp(protected(filter_action=SOFT)),
 }
+
+
+def _from(code: str, make: Callable[[], tuple[dict[str, bytes], tuple[str, ...]]]) -> tuple[str, Callable[[], Example]]:
+    return code, lambda: Example(*make())
+
+
+EXAMPLES: Final = dict(sorted([*_OURS.items(), *(_from(*item) for item in export_examples.EXAMPLES.items())]))
+"""By code: a way to make the example."""
 
 if __name__ == "__main__":
     main()

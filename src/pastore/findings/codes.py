@@ -170,6 +170,19 @@ _CODES: Final = (
         "None needed: the writer was stopped in the middle of its last event.",
     ),
     Code("PA161", _E, "line of the audit log is damaged", "Restore the log from a copy; the line was skipped."),
+    Code("PA180", _E, "line is not valid LDIF", "Export the objects again with ldapsearch or ldifde."),
+    Code(
+        "PA190", _E, "text is not valid JSON", "Mend the text at the place given, or write the file again with pastore convert."
+    ),
+    Code(
+        "PA191", _E, "value is not as the policy schema has it", "Mend the value; docs/policy.schema.json says what is allowed."
+    ),
+    Code(
+        "PA192",
+        _I,
+        "pre-shared key is left out of the source",
+        "None needed to judge packets; pastore convert --secrets keeps keys.",
+    ),
     # PA2xx: rules that cannot be applied
     Code(
         "PA201",
@@ -328,6 +341,12 @@ _CODES: Final = (
     ),
     Code("PA403", _W, "too many overlaps to list", "Mend the ones listed and check again."),
     Code("PA404", _W, "exemption value is not known to the target", "Use 0 or 1 for Windows 2000 and XP."),
+    Code(
+        "PA405",
+        _W,
+        "Group Policy objects assign different policies",
+        "Pick the policy with --policy; the links of the objects tell which is in force.",
+    ),
     # PA5xx: security
     Code("PA501", _W, "pre-shared key", "Use Kerberos or certificates: the key is stored in clear text."),
     Code(

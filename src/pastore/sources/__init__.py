@@ -17,12 +17,12 @@ def load(source: str | os.PathLike[str], *, policy: str | None = None, format: s
     Parameters
     ----------
     source : str or path
-        A registry export (.reg) or a ClassBench filter set, as it is or compressed with gzip; ``-`` is standard input. The
-        format is told from the bytes, not from the name. At most 1 GiB is read.
+        A registry export (.reg), LDIF, a policy as JSON or a ClassBench filter set, as it is or compressed with gzip; ``-`` is
+        standard input. The format is told from the bytes, not from the name. At most 1 GiB is read.
     policy : str, optional
         Name or GUID of the policy; when left out, the assigned one or the only one.
     format : str, optional
-        ``reg`` or ``classbench``, when the bytes do not tell.
+        ``reg``, ``ldif``, ``json`` or ``classbench``, when the bytes do not tell.
 
     Returns
     -------
@@ -55,13 +55,21 @@ def load(source: str | os.PathLike[str], *, policy: str | None = None, format: s
         format = guess.format
     if format == "classbench":
         return _classbench(data, path, policy)
+    if format == "ldif":
+        from pastore.sources.ldif import load_ldif
+
+        return load_ldif(data, path, policy)
+    if format == "json":
+        from pastore.sources.policy_json import load_json
+
+        return load_json(data, path, policy)
     from pastore.sources import reg, registry
 
     root, findings = reg.read(data, path)
     return registry.load_tree(root, source=path, wanted=policy, findings=findings)
 
 
-_KNOWN = "registry exports (reg) and ClassBench filter sets (classbench)"
+_KNOWN = "registry exports (reg), LDIF (ldif), policies as JSON (json) and ClassBench filter sets (classbench)"
 
 
 def _unknown(path: str, what: str, format: str | None) -> str:

@@ -1,6 +1,7 @@
 """A list of findings that a damaged file cannot make endless."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from pastore.findings import Finding
@@ -41,12 +42,26 @@ class FindingLog:
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what was collected; each code that overflowed ends with a finding that says how many are not listed."""
-        more = [
-            Finding(code, f"and {count - LIMIT} more like this, not listed", Origin(self.source))
-            for code, count in self._counts.items()
-            if count > LIMIT
-        ]
-        return (*self._findings, *more)
+        return (*self._findings, *_more(self._counts, self.source))
+
+
+def limited(findings: Iterable[Finding], source: str) -> tuple[Finding, ...]:
+    """Return findings made elsewhere, bounded as those of a `FindingLog` are."""
+    counts: Counter[str] = Counter()
+    listed = []
+    for finding in findings:
+        counts[finding.code] += 1
+        if counts[finding.code] <= LIMIT:
+            listed.append(finding)
+    return (*listed, *_more(counts, source))
+
+
+def _more(counts: Counter[str], source: str) -> list[Finding]:
+    return [
+        Finding(code, f"and {count - LIMIT} more like this, not listed", Origin(source))
+        for code, count in counts.items()
+        if count > LIMIT
+    ]
 
 
 def quoted(name: str) -> str:

@@ -4,8 +4,8 @@ import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import Final, NamedTuple
 
-READ: Final = ("reg", "classbench")
-NOT_READ: Final = ("regquery", "hive", "netsh", "netsh-show", "ipseccmd", "ldif", "json", "compiled")
+READ: Final = ("reg", "classbench", "ldif", "json")
+NOT_READ: Final = ("regquery", "hive", "netsh", "netsh-show", "ipseccmd", "compiled")
 
 _HEAD: Final = 65536
 
@@ -60,10 +60,15 @@ _TEXTS: Final = (
     (re.compile(r"^[ \t@]*netsh(?:\.exe)?[ \t]+ipsec[ \t]", _FLAGS), "netsh", "a netsh script"),
     (re.compile(r"^[ \t]*(?:pushd[ \t]+)?ipsec[ \t]+(?:static|dynamic)\b", _FLAGS), "netsh", "a netsh script"),
     (re.compile(r"^[ \t@]*ipsec(?:cmd|pol)(?:\.exe)?[ \t]+-", _FLAGS), "ipseccmd", "a script of ipseccmd commands"),
-    (re.compile(r"\A\s*(?:version:[ \t]*1\s+)?(?:#[^\n]*\n\s*)*dn::?[ \t]", _FLAGS), "ldif", "LDIF"),
+    (
+        re.compile(r"\A(?:[ \t\r]*+\n|#[^\n]*+\n|[ ][^\n]*+\n|version:[ \t]*+\d++[ \t\r]*+\n)*+dn::?", _FLAGS),
+        "ldif",
+        "LDIF",
+    ),
     (re.compile(r"\A\s*HKEY_[A-Z_]+\\", _FLAGS), "regquery", "output of reg query"),
     (re.compile(r"^[ \t]*(?:Policy Name|Rule Name|FilterList Name)[ \t]*:", _FLAGS), "netsh-show", "output of netsh ipsec show"),
-    (re.compile(r"\A\s*[\[{]\s*[\"{\]}]", _FLAGS), "json", "JSON"),
+    (re.compile(r"\A\s*\{.*?\"policy\"\s*:\s*\{", _FLAGS | re.DOTALL), "json", "a policy as JSON"),
+    (re.compile(r"\A\s*[\[{]\s*[\"{\]}]", _FLAGS), None, "JSON that is no policy"),
     (re.compile(r"\A\s*<(?:\?xml|!doctype|html)", _FLAGS), None, "XML or HTML"),
 )
 

@@ -189,16 +189,16 @@ LOOKS = {
     b"@echo off\nnetsh.exe ipsec static show all\n": "a netsh script",
     b"pushd ipsec static\r\nadd policy\r\n": "a netsh script",
     b"ipseccmd -w REG -p x\n": "ipseccmd",
-    b"# note\ndn: CN=x\nobjectClass: top\n": "LDIF",
     b"\r\nHKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\r\n    a    REG_SZ    b\r\n": "output of reg query",
     b"Policy Name    : x\nDescription : y\n": "output of netsh ipsec show",
-    b'{"version": 1}': "JSON",
+    b'{"version": 1}': "JSON that is no policy",
+    b'[{"policy": {}}]': "JSON that is no policy",
+    b'{"sources": [{"policy": "Server Isolation"}]}\n': "JSON that is no policy",
+    b'{"seq": 1, "data": {"Policy": "x"}}\n{"seq": 2, "data": {"Policy": "x"}}\n': "JSON that is no policy",
     b"<?xml version='1.0'?>": "XML",
     b"hello world\n": "text of no known format",
-    "dn: CN=x\n".encode("utf-16"): "LDIF",
     "hallo\n".encode("utf-16-le"): "text of no known format",
     "hallo\n".encode("utf-16-be"): "text of no known format",
-    b"\xef\xbb\xbfdn: CN=x\n": "LDIF",
     bytes([200, 0, 3, 7, 0, 1]) * 99: "binary data",
     bytes(range(1, 32)) * 20: "binary data",
     bytes(257) + b"ustar" + bytes(300): "tar archive",
@@ -220,7 +220,7 @@ def test_pa102_an_ipsec_file_is_told_what_to_do(tmp_path: Path) -> None:
     assert "exportpolicy" in message
 
 
-@pytest.mark.parametrize("name", ["regquery", "hive", "netsh", "netsh-show", "ipseccmd", "ldif", "json", "compiled"])
+@pytest.mark.parametrize("name", ["regquery", "hive", "netsh", "netsh-show", "ipseccmd", "compiled"])
 def test_pa102_formats_of_the_contract_that_are_not_read(tmp_path: Path, name: str) -> None:
     code, message = only(load(put(tmp_path, RULES), format=name))
     assert code == "PA102"
@@ -243,6 +243,14 @@ def test_pa102_a_format_that_is_none(tmp_path: Path) -> None:
         (RULES.decode(), "classbench"),
         ("ill\n" + RULES.decode(), "classbench"),
         ('@="value"\n', None),
+        ("dn: CN=x\n", "ldif"),
+        ("dn:: Q049eA==\n", "ldif"),
+        ("DN:CN=x\n", "ldif"),
+        ("version: 1\r\n\r\ndn: CN=x\r\n", "ldif"),
+        ("# extended LDIF\n#\n# a comment that\n  goes on\nversion: 1\n\n# id, corp\ndn: CN=x\n", "ldif"),
+        ("dns: 10.0.0.1\n", None),
+        ('{"version": 1, "policy": {}}', "json"),
+        ('\n{\n  "policy"\n: {"guid"', "json"),
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
