@@ -82,7 +82,7 @@ class Matcher:
         if memory_limit is not None and memory_limit <= 0:
             raise ValueError(f"memory_limit: {memory_limit} is not a positive number of bytes")
         started = perf_counter()
-        table = Table(filters.rows.view(np.uint8), memory_limit or 0, verdict == "action")
+        table = Table.build(filters.rows.view(np.uint8), memory_limit or 0, verdict == "action")
         seconds = perf_counter() - started
         rows, size, chunk_rows, isa = table.stats()
         layout = f"bitvector/{chunk_rows}" if chunk_rows else "linear"
