@@ -11,7 +11,6 @@ from pastore.findings.render import printable
 if TYPE_CHECKING:
     from pastore.api import Compiled
     from pastore.filters.specific import SpecificFilters
-    from pastore.model import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +25,10 @@ class Reach:
     example: str | None
 
 
-def explain_rule(policy: "Policy | SpecificFilters | None", compiled: "Compiled", name: str, output_format: str) -> None:
+def explain_rule(compiled: "Compiled", name: str, output_format: str) -> None:
     """Write what the rule of that name or GUID does."""
     filters = compiled.matcher.filters
-    wanted = labels(policy, filters, name)
+    wanted = labels(compiled, name)
     if not wanted:
         known = list(dict.fromkeys(source.rule for source in filters.sources if source.rule))[:20]
         cannot_answer(f"there is no rule {name!r}; rules with filters are: {', '.join(map(repr, known)) or 'none'}")
@@ -56,16 +55,14 @@ def explain_rule(policy: "Policy | SpecificFilters | None", compiled: "Compiled"
         say(f"  {paint(finding.code, 'code')} {printable(finding.message)}")
 
 
-def labels(policy: "Policy | SpecificFilters | None", filters: "SpecificFilters", name: str) -> set[str]:
+def labels(compiled: "Compiled", name: str) -> set[str]:
     """Return the labels of the rules that a name or GUID stands for."""
-    from pastore.model import Policy
-
-    if isinstance(policy, Policy):
-        bare = name.strip("{}").lower()
-        rules = policy.rules
-        exact = {rule.label for rule in rules if rule.label == name or str(rule.guid) == bare}
-        return exact or {rule.label for rule in rules if rule.label.lower() == name.lower()}
-    return {name} if any(source.rule == name for source in filters.sources) else set()
+    background = compiled.matcher.background
+    if background is None:
+        return {name} if any(source.rule == name for source in compiled.matcher.filters.sources) else set()
+    bare = name.strip("{}").lower()
+    exact = {label for guid, label in background.rules if label == name or guid == bare}
+    return exact or {label for _, label in background.rules if label.lower() == name.lower()}
 
 
 def reach(filters: "SpecificFilters", index: int) -> Reach:

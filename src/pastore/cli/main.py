@@ -14,6 +14,7 @@ _COMMANDS = {
     "show": "A policy as a person reads it.",
     "explain": "Why a packet is allowed, blocked or protected.",
     "classify": "A verdict for every packet of a capture, CSV or trace.",
+    "compile": "A policy becomes a table that opens at once.",
     "agent": "Load and apply a policy once, writing the audit events.",
     "events": "Read, filter and render an audit log.",
     "rule": "What a finding means and how to mend it.",

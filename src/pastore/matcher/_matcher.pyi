@@ -1,15 +1,17 @@
 """Types of the extension: the C core behind a layer without logic. `pastore.matcher.matcher` is what to use."""
 
 from collections.abc import Callable
+from mmap import mmap
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import Buffer
 
 U8 = npt.NDArray[np.uint8]
 U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
 I32 = npt.NDArray[np.int32]
+Buffer = bytes | memoryview | mmap | npt.NDArray[Any]
 
 class Table:
     """A built or loaded table. Codes are those of ext/core/pastore.h; a failure in C is raised as an exception."""
@@ -17,7 +19,7 @@ class Table:
     actions_only: bool
 
     @staticmethod
-    def build(rows: U8, memory_limit: int, actions_only: bool, /) -> "Table":
+    def build(rows: U8, memory_limit: int, actions_only: bool, /) -> Table:
         """Build a table.
 
         Parameters
@@ -36,7 +38,7 @@ class Table:
         """
 
     @staticmethod
-    def load(buffer: Buffer, /) -> "Table":
+    def load(buffer: Buffer, /) -> Table:
         """Take a stored table as it lies in a buffer, which is kept. TableError with a sentence if it is refused."""
 
     def save(self, sections: list[tuple[int, Buffer]], write: Callable[[memoryview], object], /) -> None:
