@@ -92,7 +92,7 @@ def test_stored_tables_of_any_bytes_are_refused_or_safe(tmp_path: Path) -> None:
         wholes.append(np.frombuffer((tmp_path / f"{family}.pastore").read_bytes(), np.uint8))
     inputs = tmp_path / "inputs"
     inputs.mkdir()
-    for number in range(1500):
+    for number in range(900):
         data = wholes[number % 2].copy()
         for _ in range(int(rng.integers(0, 6))):
             at = int(rng.integers(24, 2000 if rng.random() < 0.5 else len(data) - 8))

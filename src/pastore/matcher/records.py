@@ -1,7 +1,7 @@
-"""Lists of small JSON values in a section of a compiled table: checked when it is opened, parsed one by one when asked for.
+"""Lists of small JSON arrays in a section of a compiled table: checked when it is opened, parsed one by one when asked for.
 
 A list is the number of its records (8 bytes), where each ends (8 bytes each, from the first record), and the records, each one
-JSON value in ASCII. Numbers have the byte order of the table.
+JSON array in ASCII. Numbers have the byte order of the table.
 """
 
 import json
@@ -20,13 +20,13 @@ T = TypeVar("T")
 
 
 def encode(what: str, values: Iterable[Any], parse: Callable[[Any], object]) -> bytes:
-    """Return a list as bytes.
+    """Return a list of arrays as bytes.
 
     Parameters
     ----------
     what : str
         What the values are, for messages.
-    values : iterable of JSON values
+    values : iterable of lists or tuples of JSON values
     parse : callable
         What the records will be read with: so that nothing is written that could not be read.
 
@@ -58,7 +58,7 @@ class Records(Sequence[T]):
     what : str
     section : memoryview
     parse : callable
-        Makes what is wanted of a JSON value; raises ValueError, TypeError or KeyError where it has another shape.
+        Makes what is wanted of an array; raises ValueError, TypeError or KeyError where it has another shape.
 
     Raises
     ------
