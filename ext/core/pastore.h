@@ -38,7 +38,9 @@ typedef struct pastore_row {
     int32_t filter;        /* not looked at by the core */
 } pastore_row;
 
+#ifndef __cplusplus
 _Static_assert(sizeof(pastore_row) == 88, "pastore_row must match pastore.filters.specific.ROW");
+#endif
 
 enum pastore_error {
     PASTORE_OK = 0,

@@ -137,7 +137,7 @@ class Matcher:
         OSError
             If it cannot be opened.
         """
-        opened = open_table(os.fspath(path))
+        opened = open_table(os.fsdecode(path))
         self = cls.__new__(cls)
         self._fill(opened.filters, opened.findings, opened.background, opened.table, opened.build_seconds)
         return self
@@ -158,7 +158,7 @@ class Matcher:
             If a source has a text or JSON form of other types than those of `FilterSource`; the message says which.
         """
         sections = sections_of(self._filters, self._findings, self.background, self._stats.build_seconds)
-        write_file(os.fspath(path), lambda file: self._table.save(sections, file.write))
+        write_file(os.fsdecode(path), lambda file: self._table.save(sections, file.write))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Matcher is immutable: {name} cannot be set")

@@ -14,12 +14,13 @@ from pastore.matcher.errors import TableError
 
 RECORD_LIMIT: Final = 1 << 22  # bytes of one record; bounds what checking a list takes
 _DECODE: Final = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_ENCODE: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 _BATCH: Final = 1 << 20
 
 T = TypeVar("T")
 
 
-def encode(what: str, values: Iterable[Any], parse: Callable[[Any], object]) -> bytes:
+def encode(what: str, values: Iterable[Any], check: Callable[[Any], object]) -> bytes:
     """Return a list of arrays as bytes.
 
     Parameters
@@ -27,8 +28,8 @@ def encode(what: str, values: Iterable[Any], parse: Callable[[Any], object]) -> 
     what : str
         What the values are, for messages.
     values : iterable of lists or tuples of JSON values
-    parse : callable
-        What the records will be read with: so that nothing is written that could not be read.
+    check : callable
+        What the records will be checked with: so that nothing is written that could not be read.
 
     Raises
     ------
@@ -38,8 +39,8 @@ def encode(what: str, values: Iterable[Any], parse: Callable[[Any], object]) -> 
     texts = []
     for number, value in enumerate(values):
         try:
-            text = json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
-            parse(json.loads(text))
+            text = _ENCODE(value).encode("ascii")
+            check(_DECODE(text.decode("ascii"), 0)[0])
         except (TypeError, ValueError, KeyError, RecursionError) as error:
             raise ValueError(f"{what} {number} cannot be stored in a table: {error}") from None
         if len(text) > RECORD_LIMIT:
@@ -59,6 +60,8 @@ class Records(Sequence[T]):
     section : memoryview
     parse : callable
         Makes what is wanted of an array; raises ValueError, TypeError or KeyError where it has another shape.
+    check : callable, optional
+        Raises the same without making anything; `parse` when left out.
 
     Raises
     ------
@@ -68,7 +71,10 @@ class Records(Sequence[T]):
 
     __slots__ = ("_ends", "_parse", "_text")
 
-    def __init__(self, what: str, section: memoryview, parse: Callable[[Any], T]) -> None:
+    def __init__(
+        self, what: str, section: memoryview, parse: Callable[[Any], T], check: Callable[[Any], object] | None = None
+    ) -> None:
+        check = check or parse
         self._parse = parse
         count = int(np.frombuffer(section[:8], np.uint64)[0]) if len(section) >= 8 else -1
         if count < 0 or count > len(section) // 8 - 1:
@@ -83,7 +89,7 @@ class Records(Sequence[T]):
             try:
                 if not whole:
                     raise ValueError
-                parse(value)
+                check(value)
             except (ValueError, TypeError, KeyError):
                 raise TableError(f"the table is damaged: {what} {number} is not one") from None
 

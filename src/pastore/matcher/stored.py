@@ -82,7 +82,7 @@ def sections_of(
         about += [background.policy, background.order, background.filters, [str(network) for network in background.me]]
     sections: list[tuple[int, Any]] = [
         (ROWS, _bytes(filters.rows)),
-        (SOURCES, encode("source", map(_source_record, filters.sources), _source)),
+        (SOURCES, encode("source", map(_source_record, filters.sources), _check_source)),
         (FINDINGS, encode("finding", map(_finding_record, findings), _finding)),
         (ABOUT, encode("fact", [about], _about)),
     ]
@@ -92,7 +92,7 @@ def sections_of(
             (RULES, encode("rule", background.rules, _rule)),
             (FAILURES, encode("failure", ([each.rule, each.filter, each.win32] for each in background.failures), _failure)),
             (IDLE_ROWS, _bytes(background.idle.rows)),
-            (IDLE_SOURCES, encode("source", map(_source_record, background.idle.sources), _source)),
+            (IDLE_SOURCES, encode("source", map(_source_record, background.idle.sources), _check_source)),
             (READING, encode("finding", map(_finding_record, background.reading), _finding)),
             (ANALYSED, encode("finding", map(_finding_record, background.analysed), _finding)),
         ]
@@ -239,7 +239,7 @@ def _list(table: Table, kind: int, what: str, parse: Callable[[Any], Any]) -> Se
 
 
 def _filters(table: Table, rows: npt.NDArray[Any], kind: int) -> SpecificFilters:
-    sources = _list(table, kind, "source", _source)
+    sources = Records("source", _section(table, kind), _source, _check_source)
     try:
         return SpecificFilters(rows, sources)
     except ValueError as error:
@@ -259,10 +259,18 @@ def _source_record(source: FilterSource) -> list[Any]:
 
 
 def _source(value: Any) -> StoredSource:
-    rule, text, tunnel, place, details = _fields(value, (str, None), (str,), (str, None), (str,), (dict, None))
-    if details is not None and not all(_is_flat(each) for each in details.values()):
-        raise ValueError("its JSON form is nested")
-    return StoredSource(rule, text, tunnel, place, details)
+    return StoredSource(*value)
+
+
+def _check_source(value: Any) -> None:
+    # There may be as many as rows, and this is most of what opening a table takes.
+    rule, text, tunnel, place, details = value
+    if type(value) is not list or type(text) is not str or type(place) is not str:
+        raise TypeError(f"{type(text).__name__} and {type(place).__name__} where text belongs")
+    if (rule is not None and type(rule) is not str) or (tunnel is not None and type(tunnel) is not str):
+        raise TypeError("a rule or tunnel that is not text")
+    if details is not None and not (type(details) is dict and all(map(_is_flat, details.values()))):
+        raise TypeError("a JSON form that is nested")
 
 
 def _is_flat(value: Any) -> bool:

@@ -220,9 +220,11 @@ class TestTableAsSource:
 class TestDamagedTables:
     @pytest.mark.parametrize("command", ["check", "show", "explain", "classify", "compile"])
     def test_end_with_2_and_a_reason(self, tmp_path: Path, table: Path, packets: Path, command: str) -> None:
-        more: list[object] = {"explain": [EXPLAINED[0]], "classify": [packets], "compile": ["-o", tmp_path / "out"]}.get(
-            command, []
-        )
+        more: dict[str, tuple[object, ...]] = {
+            "explain": (EXPLAINED[0],),
+            "classify": (packets,),
+            "compile": ("-o", tmp_path / "out"),
+        }
         data = table.read_bytes()
         for changed, told in (
             (data[:-1], "cut off"),
@@ -230,7 +232,7 @@ class TestDamagedTables:
             (data[:12] + b"\2" + data[13:], "version"),
         ):
             table.write_bytes(changed)
-            result = pastore(command, table, *more)
+            result = pastore(command, table, *more.get(command, ()))
             assert (result.status, told in result.out + result.err) == (2, True), told
             assert "PA106" in result.out + result.err
 

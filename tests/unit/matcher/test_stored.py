@@ -371,7 +371,7 @@ class TestSections:
         rows = one.rows.copy()
         rows["filter"] = 0
         for text, told in (
-            (5, "int where it does not belong"),
+            (5, "int and str where text belongs"),
             (b"x", "not JSON serializable"),
             ("x" * RECORD_LIMIT, "bytes, more than"),
         ):
