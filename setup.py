@@ -82,7 +82,20 @@ def extension(name: str, pyx: str, core: list[str]) -> Extension:
     )
 
 
-MATCHER_CORE = ["build.c", "intervals.c", "rows.c", "lookup.c", "scan_linear.c", "check.c", "strerror.c"]
+MATCHER_CORE = [
+    "build.c",
+    "intervals.c",
+    "rows.c",
+    "lookup.c",
+    "scan_linear.c",
+    "check.c",
+    "save.c",
+    "load.c",
+    "validate.c",
+    "map.c",
+    "checksum.c",
+    "strerror.c",
+]
 FRAMES_CORE = ["frames.c"]
 
 setup(

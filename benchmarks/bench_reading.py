@@ -78,3 +78,32 @@ def bench_expand(benchmark: BenchmarkFixture) -> None:
 def bench_compile(benchmark: BenchmarkFixture) -> None:
     made = big(10_000)
     assert timed(benchmark, lambda: pastore.compile(made)).stats.specific_filters > 20_000
+
+
+@pytest.mark.benchmark(group="a policy of 10,000 filters")
+def bench_save(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    matcher = pastore.compile(big(10_000))
+    timed(benchmark, lambda: matcher.save(tmp_path / "big.pastore"))
+    assert (tmp_path / "big.pastore").stat().st_size > matcher.stats.bytes
+
+
+@pytest.mark.benchmark(group="a policy of 10,000 filters")
+def bench_open(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    matcher = pastore.compile(big(10_000))
+    matcher.save(tmp_path / "big.pastore")
+    assert timed(benchmark, lambda: pastore.open(tmp_path / "big.pastore")).stats == matcher.stats
+
+
+@pytest.mark.benchmark(group="100,000 rules, a table")
+def bench_compile_rules(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    (tmp_path / "big.rules").write_bytes(classbench_text(100_000))
+    rules: Any = load(tmp_path / "big.rules").policy
+    assert timed(benchmark, lambda: pastore.compile(rules)).stats.specific_filters == 100_000
+
+
+@pytest.mark.benchmark(group="100,000 rules, a table")
+def bench_open_rules(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    (tmp_path / "big.rules").write_bytes(classbench_text(100_000))
+    rules: Any = load(tmp_path / "big.rules").policy
+    pastore.compile(rules).save(tmp_path / "big.pastore")
+    assert timed(benchmark, lambda: pastore.open(tmp_path / "big.pastore")).stats.specific_filters == 100_000

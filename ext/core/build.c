@@ -1,5 +1,4 @@
 /* From rows to a table: validate, copy, choose the chunk, lay out the block. */
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,14 +17,14 @@ typedef struct builder {
     uint32_t *members; /* rows of the list that belong to the side being built */
 } builder;
 
-static void *in_block(const builder *b, size_t offset) {
-    return b->table->block + offset;
+static void *in_block(const builder *b, uint64_t offset) {
+    return b->table->block + (size_t)offset;
 }
 
 /* Appends count * size zeroed bytes to the block, aligned for anything we store; their place goes to *offset. */
-static int take(builder *b, size_t count, size_t size, size_t *offset) {
+static int take(builder *b, size_t count, size_t size, uint64_t *offset) {
     pastore_table *table = b->table;
-    const size_t align = _Alignof(max_align_t), used = table->block_bytes;
+    const size_t align = BLOCK_ALIGN, used = table->block_bytes;
     if (used > SIZE_MAX - align || count > (SIZE_MAX - align - used) / size)
         return PASTORE_ERROR_NO_MEMORY;
     const size_t start = (used + align - 1) / align * align, end = start + count * size;
@@ -47,71 +46,11 @@ static int take(builder *b, size_t count, size_t size, size_t *offset) {
     return PASTORE_OK;
 }
 
-static int take_copy(builder *b, const void *from, size_t count, size_t size, size_t *offset) {
+static int take_copy(builder *b, const void *from, size_t count, size_t size, uint64_t *offset) {
     const int error = take(b, count, size, offset);
     if (!error && count)
         memcpy(in_block(b, *offset), from, count * size);
     return error;
-}
-
-static key key_of(const uint64_t words[2]) {
-    return (key){words[0], words[1]};
-}
-
-static bool backwards(const uint64_t lo[2], const uint64_t hi[2]) {
-    return key_less(key_of(hi), key_of(lo));
-}
-
-static int row_error(const pastore_row *row, const pastore_row *before) {
-    if ((row->family != 4 && row->family != 6) || row->direction > PASTORE_BOTH || row->interface > PASTORE_ALL ||
-        row->action < PASTORE_ALLOW || row->action > PASTORE_PROTECT)
-        return PASTORE_ERROR_CODE;
-    if (backwards(row->src_lo, row->src_hi) || backwards(row->dst_lo, row->dst_hi) || row->sport_lo > row->sport_hi ||
-        row->dport_lo > row->dport_hi || row->protocol_lo > row->protocol_hi)
-        return PASTORE_ERROR_RANGE;
-    if (row->family == 4 && (row->src_hi[0] || row->dst_hi[0] || row->src_hi[1] > UINT32_MAX || row->dst_hi[1] > UINT32_MAX))
-        return PASTORE_ERROR_RANGE;
-    return before && row->rank < before->rank ? PASTORE_ERROR_ORDER : PASTORE_OK;
-}
-
-static uint8_t where_of(const pastore_row *row) {
-    unsigned where = 0;
-    for (unsigned direction = PASTORE_IN; direction <= PASTORE_OUT; direction++)
-        for (unsigned interface = PASTORE_LAN; interface <= PASTORE_RAS; interface++)
-            if ((row->direction == PASTORE_BOTH || row->direction == direction) &&
-                (row->interface == PASTORE_ALL || row->interface == interface))
-                where |= where_bit(direction, interface);
-    return (uint8_t)where;
-}
-
-static row4 row4_of(const pastore_row *row) {
-    return (row4){.src_lo = (uint32_t)row->src_lo[1],
-                  .src_hi = (uint32_t)row->src_hi[1],
-                  .dst_lo = (uint32_t)row->dst_lo[1],
-                  .dst_hi = (uint32_t)row->dst_hi[1],
-                  .sport_lo = row->sport_lo,
-                  .sport_hi = row->sport_hi,
-                  .dport_lo = row->dport_lo,
-                  .dport_hi = row->dport_hi,
-                  .protocol_lo = row->protocol_lo,
-                  .protocol_hi = row->protocol_hi,
-                  .where = where_of(row),
-                  .action = row->action};
-}
-
-static row6 row6_of(const pastore_row *row) {
-    return (row6){.src_lo = key_of(row->src_lo),
-                  .src_hi = key_of(row->src_hi),
-                  .dst_lo = key_of(row->dst_lo),
-                  .dst_hi = key_of(row->dst_hi),
-                  .sport_lo = row->sport_lo,
-                  .sport_hi = row->sport_hi,
-                  .dport_lo = row->dport_lo,
-                  .dport_hi = row->dport_hi,
-                  .protocol_lo = row->protocol_lo,
-                  .protocol_hi = row->protocol_hi,
-                  .where = where_of(row),
-                  .action = row->action};
 }
 
 /* Validates the rows and counts those of each list and side. */
@@ -160,7 +99,7 @@ static int copy_rows(builder *b, const pastore_row *rows, size_t n) {
 }
 
 /* The starts of the sweep in the type in which the field is searched. */
-static int store_starts(builder *b, enum family family, enum field field, size_t *offset) {
+static int store_starts(builder *b, enum family family, enum field field, uint64_t *offset) {
     const sweep *s = &b->sweep;
     if (field == SPORT || field == DPORT) {
         const int error = take(b, s->intervals, sizeof(uint16_t), offset);
@@ -177,7 +116,7 @@ static int store_starts(builder *b, enum family family, enum field field, size_t
 }
 
 /* Classes by value instead of by interval, for the fields with few values. */
-static int store_direct(builder *b, uint32_t values, size_t *offset) {
+static int store_direct(builder *b, uint32_t values, uint64_t *offset) {
     const sweep *s = &b->sweep;
     const int error = take(b, values, sizeof(uint16_t), offset);
     for (uint32_t value = 0, i = 0; !error && value < values; value++) {
@@ -367,12 +306,18 @@ int pastore_build(const pastore_row *rows, size_t n, const pastore_options *opti
 
 void pastore_close(pastore_table *table) {
     if (table) {
-        free(table->block);
+        if (table->release)
+            table->release(table);
+        else
+            free(table->block);
         free(table);
     }
 }
 
 void pastore_stats(const pastore_table *table, struct pastore_stats *stats) {
-    *stats = (struct pastore_stats){
-        .rows = table->rows, .bytes = sizeof *table + table->block_bytes, .chunk_rows = table->chunk_rows, .isa = "scalar"};
+    *stats = (struct pastore_stats){.rows = table->rows,
+                                    .bytes = sizeof *table + table->block_bytes,
+                                    .chunk_rows = table->chunk_rows,
+                                    .isa = "scalar",
+                                    .verdict = table->verdict};
 }

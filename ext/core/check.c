@@ -18,24 +18,8 @@ static int compare_sets(const void *left, const void *right) {
     return memcmp(a->words, b->words, a->count * sizeof *a->words);
 }
 
-static bool fits(const pastore_table *table, size_t offset, size_t count, size_t size) {
+static bool fits(const pastore_table *table, uint64_t offset, size_t count, size_t size) {
     return offset <= table->block_bytes && count <= (table->block_bytes - offset) / size && offset % sizeof(uint64_t) == 0;
-}
-
-static key start_of(const pastore_table *table, enum family family, enum field field, const field_index *f, uint32_t interval) {
-    if (field == PROTOCOL || field == INTERFACE)
-        return (key){0, interval};
-    if (field == SPORT || field == DPORT)
-        return (key){0, ((const uint16_t *)at(table, f->starts))[interval]};
-    if (family == IPV4)
-        return (key){0, ((const uint32_t *)at(table, f->starts))[interval]};
-    return ((const key *)at(table, f->starts))[interval];
-}
-
-static size_t start_size(enum family family, enum field field) {
-    if (field == SPORT || field == DPORT)
-        return sizeof(uint16_t);
-    return family == IPV4 ? sizeof(uint32_t) : sizeof(key);
 }
 
 static key key_before(key a) {
@@ -81,7 +65,7 @@ static verdict check_shape(const pastore_table *table, enum family family, enum 
         return "a field has at least one interval, and no more classes than intervals";
     if (direct && f->intervals != field_last(family, field).low + 1)
         return "a direct field has a class for every value";
-    if (!direct && !fits(table, f->starts, f->intervals, start_size(family, field)))
+    if (!direct && !fits(table, f->starts, f->intervals, field_start_size(family, field)))
         return "the starts lie in the block";
     if (!fits(table, f->classes, f->intervals, sizeof(uint16_t)) ||
         !fits(table, f->sets, f->class_count, (1 + c->words) * sizeof(uint64_t)))
@@ -91,7 +75,7 @@ static verdict check_shape(const pastore_table *table, enum family family, enum 
 
 static verdict check_starts(const pastore_table *table, enum family family, enum field field, const field_index *f) {
     const uint16_t *classes = at(table, f->classes);
-    const key first = start_of(table, family, field, f, 0);
+    const key first = field_start(table, family, field, f, 0);
     if (first.high || first.low)
         return "the first interval starts at 0";
     for (uint32_t i = 0; i < f->intervals; i++) {
@@ -99,7 +83,7 @@ static verdict check_starts(const pastore_table *table, enum family family, enum
             return "every interval has a class that exists";
         if (i == 0)
             continue;
-        if (!key_less(start_of(table, family, field, f, i - 1), start_of(table, family, field, f, i)))
+        if (!key_less(field_start(table, family, field, f, i - 1), field_start(table, family, field, f, i)))
             return "starts rise";
         if (field < PROTOCOL && classes[i] == classes[i - 1])
             return "neighbouring intervals differ in class";
@@ -146,9 +130,9 @@ static verdict check_rows(const pastore_table *table, enum family family, unsign
     for (uint32_t row = 0; row < c->rows; row++) {
         const range r = row_range(table, family, members[c->first + row], field, direction);
         for (uint32_t i = 0; i < f->intervals; i++) {
-            const key first = start_of(table, family, field, f, i);
+            const key first = field_start(table, family, field, f, i);
             const key last =
-                i + 1 < f->intervals ? key_before(start_of(table, family, field, f, i + 1)) : field_last(family, field);
+                i + 1 < f->intervals ? key_before(field_start(table, family, field, f, i + 1)) : field_last(family, field);
             const bool in_set = sets[(size_t)classes[i] * (1 + c->words) + 1 + row / WORD_BITS] >> (row % WORD_BITS) & 1;
             if (holds(r, first) != in_set || holds(r, last) != in_set)
                 return "the set of an interval is the rows that hold all of it";

@@ -51,7 +51,8 @@
  *
  * MEMORY
  *
- * A table is its header and one block that holds everything else at offsets, so it can be measured, and moved, as it is.
+ * A table is its header and one block that holds everything else at offsets, so it can be measured, moved, and mapped from a
+ * file, as it is. The types in the block have the same shape on every machine of one byte order.
  *
  * FILES
  *
@@ -60,6 +61,11 @@
  *     lookup.c       classify and match
  *     scan_linear.c  row after row: the oracle in bulk, and the layout of last resort
  *     check.c        every invariant, recomputed from the row list
+ *     save.c         a table becomes bytes
+ *     load.c         bytes become a table; opens with the format
+ *     validate.c     what a table from bytes must prove before it is used
+ *     map.c          the same from a file, without reading it
+ *     checksum.c     XXH64
  *     rows.c         the kept rows, field by field
  *     columns.h      packets out of the callers' columns
  *     strerror.c
@@ -115,6 +121,7 @@ typedef struct row6 {
     uint16_t sport_lo, sport_hi, dport_lo, dport_hi;
     uint8_t protocol_lo, protocol_hi;
     uint8_t where, action;
+    uint32_t reserved;
 } row6;
 
 static inline unsigned where_bit(unsigned direction, unsigned interface) {
@@ -123,9 +130,9 @@ static inline unsigned where_bit(unsigned direction, unsigned interface) {
 
 /* One field of one chunk; `starts`, `classes` and `sets` are offsets into the block. */
 typedef struct field_index {
-    size_t starts;      /* uint32_t, key or uint16_t [intervals]; unused for protocol and interface type */
-    size_t classes;     /* uint16_t [intervals], or [256] by protocol, [2] by interface type */
-    size_t sets;        /* uint64_t [class_count][1 + words] */
+    uint64_t starts;    /* uint32_t, key or uint16_t [intervals]; unused for protocol and interface type */
+    uint64_t classes;   /* uint16_t [intervals], or [256] by protocol, [2] by interface type */
+    uint64_t sets;      /* uint64_t [class_count][1 + words] */
     uint32_t intervals; /* 256 and 2 where there are no starts */
     uint32_t class_count;
 } field_index;
@@ -134,31 +141,47 @@ typedef struct chunk {
     uint32_t first; /* row of the side that bit 0 stands for */
     uint32_t rows;
     uint32_t words; /* of a bit vector, the summary not counted */
+    uint32_t reserved;
     field_index field[FIELDS];
 } chunk;
 
 /* The rows of a family in order. */
 typedef struct row_list {
-    size_t rows;    /* row4 or row6 [count] */
-    size_t numbers; /* int32_t [count], the caller's row numbers; only with PASTORE_VERDICT_RULE */
+    uint64_t rows;    /* row4 or row6 [count] */
+    uint64_t numbers; /* int32_t [count], the caller's row numbers; only with PASTORE_VERDICT_RULE */
     uint32_t count;
+    uint32_t reserved;
 } row_list;
 
 /* The rows of a family that apply in a direction, by chunks. Without chunks (linear layout, or no such row) nothing but `count`.
  */
 typedef struct side_index {
-    size_t chunks;  /* chunk [chunk_count] */
-    size_t numbers; /* int32_t [count], as in row_list */
-    size_t actions; /* uint8_t [count] */
+    uint64_t chunks;  /* chunk [chunk_count] */
+    uint64_t numbers; /* int32_t [count], as in row_list */
+    uint64_t actions; /* uint8_t [count] */
     uint32_t count, chunk_count;
 } side_index;
+
+/* What is stored is stored as it is, so these shapes belong to the format. */
+_Static_assert(sizeof(row4) == 28 && sizeof(row6) == 80 && sizeof(key) == 16, "rows have no holes");
+_Static_assert(sizeof(field_index) == 32 && sizeof(chunk) == 16 + FIELDS * sizeof(field_index), "chunks have no holes");
+_Static_assert(sizeof(row_list) == 24 && sizeof(side_index) == 32, "indexes have no holes");
+
+/* Everything in the block starts at a multiple of this. */
+enum { BLOCK_ALIGN = 16 };
 
 enum family { IPV4, IPV6, FAMILIES };
 enum { DIRECTIONS = 2 };
 
+struct stored_header;
+
 struct pastore_table {
-    unsigned char *block;
+    unsigned char *block; /* of a loaded table: inside the caller's bytes, never written */
     size_t block_bytes;
+    const struct stored_header *stored;           /* NULL for a built table */
+    void (*release)(struct pastore_table *table); /* gives the block back; NULL: free */
+    void *mapping;                                /* map.c */
+    size_t mapping_bytes;
     size_t memory_limit; /* as asked for; 0: none */
     size_t rows;
     uint32_t chunk_rows; /* 0: linear */
@@ -167,8 +190,8 @@ struct pastore_table {
     side_index sides[FAMILIES][DIRECTIONS];
 };
 
-static inline const void *at(const pastore_table *table, size_t offset) {
-    return table->block + offset;
+static inline const void *at(const pastore_table *table, uint64_t offset) {
+    return table->block + (size_t)offset;
 }
 
 /* One packet of either family: an IPv4 address is the low word of the key. */
@@ -188,6 +211,14 @@ range row_range(const pastore_table *table, enum family family, uint32_t row, en
 uint8_t row_where(const pastore_table *table, enum family family, uint32_t row);
 uint8_t row_action(const pastore_table *table, enum family family, uint32_t row);
 key field_last(enum family family, enum field field);
+key field_start(const pastore_table *table, enum family family, enum field field, const field_index *f, uint32_t interval);
+size_t field_start_size(enum family family, enum field field);
+int row_error(const pastore_row *row, const pastore_row *before);
+row4 row4_of(const pastore_row *row);
+row6 row6_of(const pastore_row *row);
+
+/* validate.c: whether a table that came as bytes is one that pastore_build could have made. */
+bool table_is_sound(const pastore_table *table);
 
 /* scan_linear.c: first row of the family's list that matches, or -1. */
 int64_t scan_first(const pastore_table *table, enum family family, const packet *p);

@@ -79,7 +79,8 @@ typedef struct answers {
     int32_t *index;
 } answers;
 
-static ALWAYS_INLINE void answer(const pastore_table *table, size_t actions, size_t numbers, answers out, size_t i, int64_t row) {
+static ALWAYS_INLINE void answer(const pastore_table *table, uint64_t actions, uint64_t numbers, answers out, size_t i,
+                                 int64_t row) {
     if (out.action)
         out.action[i] = row < 0 ? PASTORE_NONE : ((const uint8_t *)at(table, actions))[row];
     if (out.index)

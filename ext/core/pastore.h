@@ -38,7 +38,9 @@ typedef struct pastore_row {
     int32_t filter;        /* not looked at by the core */
 } pastore_row;
 
+#ifndef __cplusplus
 _Static_assert(sizeof(pastore_row) == 88, "pastore_row must match pastore.filters.specific.ROW");
+#endif
 
 enum pastore_error {
     PASTORE_OK = 0,
@@ -51,7 +53,15 @@ enum pastore_error {
     PASTORE_ERROR_PACKET = -7,       /* a packet's direction is neither in nor out, or its interface neither lan nor ras */
     PASTORE_ERROR_NO_INDEX = -8,     /* row numbers asked of a table built for PASTORE_VERDICT_ACTION */
     PASTORE_ERROR_ARGUMENT = -9,     /* a pointer that is needed is NULL, or an option is unknown */
-    PASTORE_ERROR_BROKEN = -10       /* pastore_check: an invariant does not hold */
+    PASTORE_ERROR_BROKEN = -10,      /* pastore_check: an invariant does not hold */
+    PASTORE_ERROR_NOT_TABLE = -11,   /* these bytes never were a table */
+    PASTORE_ERROR_BYTE_ORDER = -12,  /* saved on a machine of the other byte order */
+    PASTORE_ERROR_VERSION = -13,     /* saved in another version of the format */
+    PASTORE_ERROR_TRUNCATED = -14,   /* fewer bytes than were saved */
+    PASTORE_ERROR_CHECKSUM = -15,    /* bytes have changed since they were saved */
+    PASTORE_ERROR_DAMAGED = -16,     /* the checksum holds, but this is nothing that pastore_save writes */
+    PASTORE_ERROR_ALIGNMENT = -17,   /* the buffer does not start at a multiple of 8 */
+    PASTORE_ERROR_FILE = -18         /* the file cannot be opened, mapped or written; errno says why */
 };
 
 /* A table from rows. Opaque, immutable, self-contained: the rows are copied. */
@@ -107,6 +117,7 @@ struct pastore_stats {
     size_t bytes;        /* everything the table holds on to */
     uint32_t chunk_rows; /* rows a bit vector spans at most; 0: the row list is scanned */
     const char *isa;     /* instruction set of the lookup; static */
+    int verdict;         /* enum pastore_verdict_kind */
 };
 
 /* Builds a table from n rows in the order they are to be tried. `options` may be NULL. On PASTORE_ERROR_RANGE, _CODE and _ORDER
@@ -131,13 +142,45 @@ int pastore_scan4(const pastore_table *table, const pastore_columns4 *packets, s
 int pastore_scan6(const pastore_table *table, const pastore_columns6 *packets, size_t n, uint8_t *action, int32_t *index,
                   size_t *bad_packet);
 
+/* Bytes the caller wants kept beside the table. `kind` is the caller's name for them: not 0, and no two alike. */
+typedef struct pastore_section {
+    uint32_t kind;
+    const void *data;
+    size_t length;
+} pastore_section;
+
+enum { PASTORE_MOST_SECTIONS = 15 };
+
+/* Takes the next n bytes of a table that is being saved; anything but 0 ends that. */
+typedef int pastore_write(void *context, const void *bytes, size_t n);
+
+/* Writes the table and the sections, front to back, without allocating. PASTORE_ERROR_FILE if `write` failed. Equal tables with
+ * equal sections give equal bytes. */
+int pastore_save(const pastore_table *table, const pastore_section *sections, size_t n, pastore_write *write, void *context);
+
+/* A table from the bytes that pastore_save wrote. Nothing is copied: the buffer stays the caller's, must start at a multiple of
+ * 8, and must neither change nor go away before pastore_close. Whatever the bytes are, the call is safe, and takes time in
+ * proportion to their number; a table that it accepts answers every packet as its rows say. On error *out is NULL. */
+int pastore_load(const void *buffer, size_t length, pastore_table **out);
+
+/* The same from a regular file, mapped read-only. Whoever replaces the file must do so by renaming another one over it: a file
+ * that is cut short while it is mapped takes the program down (SIGBUS), one that is written to changes under the lookups. */
+int pastore_open(const char *path, pastore_table **out);
+
+/* The bytes kept under a kind, inside the loaded buffer and starting at a multiple of 8 there; `data` is NULL where there are
+ * none. */
+pastore_section pastore_section_of(const pastore_table *table, uint32_t kind);
+
+/* Whether the rows are those the table was built from, in that order, and well formed: PASTORE_OK or PASTORE_ERROR_DAMAGED. */
+int pastore_same_rows(const pastore_table *table, const pastore_row *rows, size_t n);
+
 /* Recomputes everything the table claims from its row list: PASTORE_OK, or PASTORE_ERROR_BROKEN with a sentence about the
  * invariant in *broken, which may be NULL. Slow, and may allocate: for tests. */
 int pastore_check(const pastore_table *table, const char **broken);
 
 void pastore_stats(const pastore_table *table, struct pastore_stats *stats);
 
-/* NULL is allowed. No other thread may still be using the table. */
+/* For every table, however it was made. NULL is allowed. No other thread may still be using the table. */
 void pastore_close(pastore_table *table);
 
 /* A static sentence without a full stop, for every integer. */

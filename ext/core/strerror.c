@@ -25,6 +25,22 @@ const char *pastore_strerror(int error) {
         return "an argument is missing or unknown";
     case PASTORE_ERROR_BROKEN:
         return "the table contradicts its rows";
+    case PASTORE_ERROR_NOT_TABLE:
+        return "this is not a compiled table";
+    case PASTORE_ERROR_BYTE_ORDER:
+        return "the table was compiled on a machine of the other byte order; compile it again on this one";
+    case PASTORE_ERROR_VERSION:
+        return "the table has another version of the format; compile it again with this pastore";
+    case PASTORE_ERROR_TRUNCATED:
+        return "the table is cut off: it is shorter than when it was written";
+    case PASTORE_ERROR_CHECKSUM:
+        return "the table is damaged: its checksum does not match its bytes";
+    case PASTORE_ERROR_DAMAGED:
+        return "the table is damaged: its checksum matches, but its contents contradict each other";
+    case PASTORE_ERROR_ALIGNMENT:
+        return "the buffer does not start at a multiple of 8";
+    case PASTORE_ERROR_FILE:
+        return "the file cannot be opened, mapped or written";
     default:
         return "unknown error";
     }

@@ -1,5 +1,7 @@
 """The C core for Python: buffers in, a call without the GIL, an error code out as an exception. No logic."""
 
+from cpython.buffer cimport PyBUF_READ
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.number cimport PyNumber_Index
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
@@ -7,12 +9,19 @@ from libc.string cimport memcpy
 
 from core cimport (
     PASTORE_ERROR_BROKEN,
+    PASTORE_ERROR_BYTE_ORDER,
+    PASTORE_ERROR_CHECKSUM,
     PASTORE_ERROR_CODE,
+    PASTORE_ERROR_DAMAGED,
     PASTORE_ERROR_MEMORY_LIMIT,
     PASTORE_ERROR_NO_MEMORY,
+    PASTORE_ERROR_NOT_TABLE,
     PASTORE_ERROR_ORDER,
     PASTORE_ERROR_PACKET,
     PASTORE_ERROR_RANGE,
+    PASTORE_ERROR_TRUNCATED,
+    PASTORE_ERROR_VERSION,
+    PASTORE_MOST_SECTIONS,
     PASTORE_VERDICT_ACTION,
     PASTORE_VERDICT_RULE,
     pastore_build,
@@ -22,21 +31,26 @@ from core cimport (
     pastore_close,
     pastore_columns4,
     pastore_columns6,
+    pastore_load,
     pastore_match4,
     pastore_match6,
     pastore_options,
     pastore_packet4,
     pastore_packet6,
     pastore_row,
+    pastore_same_rows,
+    pastore_save,
     pastore_scan4,
     pastore_scan6,
+    pastore_section,
+    pastore_section_of,
     pastore_stats,
     pastore_stats_call,
     pastore_strerror,
     pastore_table,
 )
 
-from pastore.matcher.errors import MemoryLimitError
+from pastore.matcher.errors import MemoryLimitError, TableError
 
 
 cdef object error_of(int error, size_t bad):
@@ -49,16 +63,33 @@ cdef object error_of(int error, size_t bad):
         return ValueError(f"row {bad}: {text}")
     if error == PASTORE_ERROR_PACKET:
         return ValueError(f"packet {bad}: {text}")
+    if error in (PASTORE_ERROR_NOT_TABLE, PASTORE_ERROR_BYTE_ORDER, PASTORE_ERROR_VERSION, PASTORE_ERROR_TRUNCATED,
+                 PASTORE_ERROR_CHECKSUM, PASTORE_ERROR_DAMAGED):
+        return TableError(text)
     return ValueError(text)
 
 
+cdef int hand_over(void *context, const void *data, size_t n) noexcept with gil:
+    """Gives bytes to the first of the two things in a list; an exception becomes the second."""
+    cdef list pair = <list>context
+    try:
+        pair[0](PyMemoryView_FromMemory(<char *>data, <Py_ssize_t>n, PyBUF_READ))
+    except BaseException as error:
+        pair[1] = error
+        return -1
+    return 0
+
+
 cdef class Table:
-    """A built table. See `_matcher.pyi` for the types and ext/core/pastore.h for the meaning."""
+    """A built or loaded table. See `_matcher.pyi` for the types and ext/core/pastore.h for the meaning."""
 
     cdef pastore_table *table
+    cdef const uint8_t[::1] buffer  # what a loaded table lies in
     cdef readonly bint actions_only
 
-    def __cinit__(self, const uint8_t[::1] rows not None, size_t memory_limit, bint actions_only):
+    @staticmethod
+    def build(const uint8_t[::1] rows not None, size_t memory_limit, bint actions_only):
+        cdef Table self = Table.__new__(Table)
         cdef pastore_options options
         cdef size_t n = rows.shape[0] // sizeof(pastore_row)
         cdef size_t bad = 0
@@ -73,6 +104,25 @@ cdef class Table:
             error = pastore_build(first, n, &options, &self.table, &bad)
         if error:
             raise error_of(error, bad)
+        return self
+
+    @staticmethod
+    def load(const uint8_t[::1] buffer not None):
+        cdef Table self = Table.__new__(Table)
+        cdef const uint8_t *first = NULL
+        cdef size_t length = buffer.shape[0]
+        cdef pastore_stats stats
+        cdef int error
+        if length:
+            first = &buffer[0]
+        self.buffer = buffer
+        with nogil:
+            error = pastore_load(first, length, &self.table)
+        if error:
+            raise error_of(error, 0)
+        pastore_stats_call(self.table, &stats)
+        self.actions_only = stats.verdict == PASTORE_VERDICT_ACTION
+        return self
 
     def __dealloc__(self):
         pastore_close(self.table)
@@ -182,8 +232,53 @@ cdef class Table:
         if error:
             raise error_of(error, 0)
 
+    def save(self, list sections not None, write not None):
+        cdef pastore_section[PASTORE_MOST_SECTIONS] given
+        cdef const uint8_t[::1] view
+        cdef list kept = []
+        cdef list pair = [write, None]
+        cdef size_t n = 0
+        cdef int error
+        if len(sections) > PASTORE_MOST_SECTIONS:
+            raise ValueError("more sections than a table has room for")
+        for kind, data in sections:
+            view = data
+            kept.append(view)
+            given[n].kind = kind
+            given[n].data = NULL
+            given[n].length = view.shape[0]
+            if view.shape[0]:
+                given[n].data = &view[0]
+            n += 1
+        error = pastore_save(self.table, given, n, hand_over, <void *>pair)
+        if pair[1] is not None:
+            raise pair[1]
+        if error:
+            raise error_of(error, 0)
+
+    def section(self, uint32_t kind):
+        cdef pastore_section found = pastore_section_of(self.table, kind)
+        cdef Py_ssize_t start
+        if found.data == NULL:
+            return None
+        start = <const uint8_t *>found.data - &self.buffer[0]
+        return memoryview(self.buffer)[start:start + <Py_ssize_t>found.length]
+
+    def same_rows(self, const uint8_t[::1] rows not None):
+        cdef size_t n = rows.shape[0] // sizeof(pastore_row)
+        cdef const pastore_row *first = NULL
+        cdef int error
+        if n:
+            first = <const pastore_row *>&rows[0]
+        with nogil:
+            error = pastore_same_rows(self.table, first, n)
+        if error:
+            raise error_of(error, 0)
+
     def stats(self):
         cdef pastore_stats stats
+        if self.table == NULL:
+            raise ValueError("an empty table; use build or load")
         pastore_stats_call(self.table, &stats)
         return stats.rows, stats.bytes, stats.chunk_rows, stats.isa.decode()
 

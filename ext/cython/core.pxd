@@ -14,6 +14,12 @@ cdef extern from "pastore.h" nogil:
         PASTORE_ERROR_ORDER
         PASTORE_ERROR_PACKET
         PASTORE_ERROR_BROKEN
+        PASTORE_ERROR_NOT_TABLE
+        PASTORE_ERROR_BYTE_ORDER
+        PASTORE_ERROR_VERSION
+        PASTORE_ERROR_TRUNCATED
+        PASTORE_ERROR_CHECKSUM
+        PASTORE_ERROR_DAMAGED
         PASTORE_VERDICT_RULE
         PASTORE_VERDICT_ACTION
 
@@ -67,11 +73,22 @@ cdef extern from "pastore.h" nogil:
         uint8_t one_direction
         uint8_t one_interface
 
+    ctypedef struct pastore_section:
+        uint32_t kind
+        const void *data
+        size_t length
+
+    enum:
+        PASTORE_MOST_SECTIONS
+
+    ctypedef int (*pastore_write)(void *context, const void *bytes, size_t n) noexcept
+
     struct pastore_stats:
         size_t rows
         size_t bytes
         unsigned int chunk_rows
         const char *isa
+        int verdict
 
     int pastore_build(const pastore_row *rows, size_t n, const pastore_options *options, pastore_table **out, size_t *bad_row)
     int pastore_classify4(const pastore_table *table, const pastore_columns4 *packets, size_t n, uint8_t *action, int32_t *index,
@@ -86,5 +103,9 @@ cdef extern from "pastore.h" nogil:
                       size_t *bad_packet)
     int pastore_check(const pastore_table *table, const char **broken)
     void pastore_stats_call "pastore_stats" (const pastore_table *table, pastore_stats *stats)
+    int pastore_load(const void *buffer, size_t length, pastore_table **out)
+    int pastore_save(const pastore_table *table, const pastore_section *sections, size_t n, pastore_write write, void *context)
+    pastore_section pastore_section_of(const pastore_table *table, uint32_t kind)
+    int pastore_same_rows(const pastore_table *table, const pastore_row *rows, size_t n)
     void pastore_close(pastore_table *table)
     const char *pastore_strerror(int error)

@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from pastore.api import Loaded as Loaded
     from pastore.api import compile as compile
     from pastore.api import load as load
+    from pastore.api import open as open
     from pastore.filters.specific import SpecificFilters as SpecificFilters
     from pastore.findings import Finding as Finding
     from pastore.matcher import Matcher as Matcher
     from pastore.matcher import MemoryLimitError as MemoryLimitError
+    from pastore.matcher import TableError as TableError
     from pastore.matcher import Verdict as Verdict
     from pastore.matcher import Verdicts as Verdicts
     from pastore.model import Policy as Policy
@@ -28,10 +30,12 @@ _HOMES = {
     "PacketBatch": "pastore.packets.batch",
     "Policy": "pastore.model",
     "SpecificFilters": "pastore.filters.specific",
+    "TableError": "pastore.matcher",
     "Verdict": "pastore.matcher",
     "Verdicts": "pastore.matcher",
     "compile": "pastore.api",
     "load": "pastore.api",
+    "open": "pastore.api",
 }
 
 __all__ = [
@@ -42,11 +46,13 @@ __all__ = [
     "PacketBatch",
     "Policy",
     "SpecificFilters",
+    "TableError",
     "Verdict",
     "Verdicts",
     "__version__",
     "compile",
     "load",
+    "open",
 ]
 
 

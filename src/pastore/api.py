@@ -1,11 +1,14 @@
-"""load and compile: the only place that joins sources, filters and the matcher."""
+"""load, compile and open: the only place that joins sources, filters, analysis and the matcher."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from pastore.filters.expand import Expansion, expand
+from pastore.analysis.security import not_assigned, security
+from pastore.filters.background import Background, background_of, weights_of
+from pastore.filters.expand import Expansion, Failure, expand
 from pastore.filters.host import Host
 from pastore.filters.specific import SpecificFilters
 from pastore.filters.weight import ORDERS, Order
@@ -18,9 +21,12 @@ from pastore.sources import load as load_source
 if TYPE_CHECKING:
     from typing import Literal
 
+    import numpy as np
+    import numpy.typing as npt
+
     Verdict = Literal["rule", "action"]
 
-__all__ = ["Compiled", "Loaded", "compile", "compile_policy", "load"]
+__all__ = ["Compiled", "Loaded", "compile", "compile_policy", "load", "open"]
 
 
 def load(source: str | PathLike[str], *, policy: str | None = None, format: str | None = None) -> Loaded:
@@ -113,8 +119,12 @@ def compile_policy(
     default_exempt: int | None = None,
     verdict: "Verdict" = "rule",
     memory_limit: int | None = None,
+    reading: Sequence[Finding] = (),
 ) -> Compiled:
-    """Compile as `compile` does, and keep what expanding said."""
+    """Compile as `compile` does, and keep what expanding said.
+
+    `reading` is what was found while the policy was read: a saved table keeps it beside the findings of compiling.
+    """
     if isinstance(policy, SpecificFilters):
         return Compiled(Matcher(policy, verdict=verdict, memory_limit=memory_limit), None)
     if not isinstance(policy, Policy):
@@ -124,6 +134,51 @@ def compile_policy(
             raise ValueError(f"order {order!r} is none of {', '.join(ORDERS)}")
         order = ORDERS[order]
     expansion = expand(policy, host, order=order, target=target, default_exempt=default_exempt)
-    findings: tuple[Finding, ...] = expansion.findings
-    matcher = Matcher(expansion.filters, findings=findings, verdict=verdict, memory_limit=memory_limit)
+    # The background costs time that only saving and explaining need.
+    background = partial(
+        _background,
+        policy,
+        host,
+        weights_of(expansion),
+        expansion.failures,
+        order,
+        target,
+        expansion.default_exempt,
+        tuple(reading),
+    )
+    matcher = Matcher(
+        expansion.filters, findings=expansion.findings, background=background, verdict=verdict, memory_limit=memory_limit
+    )
     return Compiled(matcher, expansion)
+
+
+def _background(
+    policy: Policy,
+    host: Host,
+    weights: "npt.NDArray[np.void]",
+    failures: tuple[Failure, ...],
+    order: Order,
+    target: str,
+    default_exempt: int,
+    reading: tuple[Finding, ...],
+) -> Background:
+    analysed = (*not_assigned(policy), *security(policy, default_exempt))
+    return background_of(policy, host, weights, failures, order=order, target=target, reading=reading, analysed=analysed)
+
+
+def open(path: str | PathLike[str]) -> Matcher:
+    """Open a table that `Matcher.save` or ``pastore compile`` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        Memory-mapped, so it must not be cut short or written to in place while the matcher is in use.
+
+    Raises
+    ------
+    pastore.TableError
+        If the file is no compiled table, of another version or byte order, cut off or damaged; the message says which.
+    OSError
+        If it cannot be opened.
+    """
+    return Matcher.open(path)

@@ -298,9 +298,9 @@ def test_icmp_is_permitted_because_its_filter_is_the_more_specific_one(policies:
     got = compiled(policies[SECURE])
     assert got.expansion is not None
     winner, other = rows_near(got.matcher.filters, Packet.parse("icmp 10.1.2.3 > 10.9.0.7 in"), at_most=0)
-    first, second = got.expansion.specific[winner.index], got.expansion.specific[other.index]
-    assert first is not None
-    assert second is not None
+    background = got.matcher.background
+    assert background is not None
+    first, second = (background.weight(got.matcher.filters, row.index) for row in (winner, other))
     assert (first.action, second.action) == (Action.ALLOW, Action.PROTECT)
     assert outranked(first, second) == "it is less specific: it leaves the protocol open"
 

@@ -7,10 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pastore.matcher import Matcher
+from tests.support.rulesets import make_rules
+
 ROOT = Path(__file__).parents[2]
-HARNESS = ROOT / "tests" / "support" / "core_harness.c"
+SUPPORT = ROOT / "tests" / "support"
 COMPILER = os.environ.get("CC") or "cc"
 
 pytestmark = pytest.mark.skipif(
@@ -25,8 +29,8 @@ def core_sources() -> list[str]:
     return [str(ROOT / "ext" / "core" / name) for name in re.findall(r'"(.*?)"', listed[1])]
 
 
-def build_harness(directory: Path, flags: list[str]) -> Path:
-    program = directory / "core_harness"
+def build_harness(directory: Path, flags: list[str], *sources: Path) -> Path:
+    program = directory / "harness"
     warnings = ["-Wall", "-Wextra", "-Wshadow", "-Werror"]
     command = [
         *COMPILER.split(),
@@ -35,7 +39,7 @@ def build_harness(directory: Path, flags: list[str]) -> Path:
         *warnings,
         f"-I{ROOT / 'ext' / 'core'}",
         *flags,
-        str(HARNESS),
+        *map(str, sources or (SUPPORT / "core_harness.c",)),
         *core_sources(),
     ]
     compiled = subprocess.run([*command, "-o", str(program)], capture_output=True, text=True, check=False)
@@ -48,8 +52,11 @@ def run_harness(program: Path, seed: int, rounds: int) -> None:
     assert done.returncode == 0, done.stderr
 
 
+SANITIZED = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+
 def test_core_is_clean_under_address_and_undefined_behaviour_sanitizers(tmp_path: Path) -> None:
-    program = build_harness(tmp_path, ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"])
+    program = build_harness(tmp_path, SANITIZED)
     run_harness(program, seed=1, rounds=30)
     run_harness(program, seed=2, rounds=30)
 
@@ -61,3 +68,37 @@ def test_lookups_do_not_allocate(tmp_path: Path) -> None:
 
 def test_debug_build_of_the_core_checks_every_table_it_builds(tmp_path: Path) -> None:
     run_harness(build_harness(tmp_path, ["-O0", "-DPASTORE_DEBUG=1"]), seed=4, rounds=10)
+
+
+def test_stored_tables_damaged_in_every_bit_and_length_are_refused_or_safe(tmp_path: Path) -> None:
+    program = build_harness(tmp_path, SANITIZED, SUPPORT / "load_harness.c")
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    done = subprocess.run([str(program), "1", str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    counted = re.fullmatch(r"(\d+) refused, (\d+) safe\n", done.stdout)
+    assert counted
+    assert int(counted[1]) > 50_000  # every bit of the table, with the checksum matching
+
+
+def test_stored_tables_of_any_bytes_are_refused_or_safe(tmp_path: Path) -> None:
+    fuzz = ROOT / "ext" / "fuzz"
+    program = build_harness(tmp_path, SANITIZED, fuzz / "replay.c", fuzz / "fuzz_load.c")
+    rng = np.random.default_rng(5)
+    wholes = []
+    for number, family in enumerate((4, 6)):
+        rules = make_rules("fw", 90, seed=number, family=family, one_way=True)
+        Matcher(rules, memory_limit=None if number else 20_000).save(tmp_path / f"{family}.pastore")
+        wholes.append(np.frombuffer((tmp_path / f"{family}.pastore").read_bytes(), np.uint8))
+    inputs = tmp_path / "inputs"
+    inputs.mkdir()
+    for number in range(900):
+        data = wholes[number % 2].copy()
+        for _ in range(int(rng.integers(0, 6))):
+            at = int(rng.integers(24, 2000 if rng.random() < 0.5 else len(data) - 8))
+            data[at : at + int(rng.integers(1, 9))] = rng.integers(0, 256) if rng.random() < 0.5 else rng.choice([0, 1, 127, 255])
+        kept = len(data) if rng.random() < 0.8 else int(rng.integers(0, len(data)))
+        (inputs / str(number)).write_bytes(data[:kept].tobytes())
+    names = [path.name for path in inputs.iterdir()]
+    done = subprocess.run([str(program), *names], cwd=inputs, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{len(names)} inputs\n", "")

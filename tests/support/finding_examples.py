@@ -17,7 +17,9 @@ from typing import Final, NamedTuple
 
 from click.testing import CliRunner
 
+from pastore.api import compile_policy
 from pastore.cli.main import cli
+from pastore.filters.host import UNKNOWN_HOST
 from pastore.model import (
     Action,
     Address,
@@ -84,6 +86,14 @@ def main() -> None:
 
 
 # Ways to make an input
+
+
+def cut_table() -> Example:
+    """Return the check of a compiled table that is cut off."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "site.pastore"
+        compile_policy(intact(), UNKNOWN_HOST).matcher.save(path)
+        return Example({"site.pastore": path.read_bytes()[:1000]}, ("check", "site.pastore"))
 
 
 def corp(policy_: Policy, *more: str) -> Example:
@@ -302,6 +312,7 @@ _OURS: Final[dict[str, Callable[[], Example]]] = {
     "PA103": lambda: exported({f"{HKLM}\\{LOCAL}": {}}),
     "PA104": lambda: Example({"corp.reg": reg_text(stored())}, ("check", "corp.reg", "--policy", "Server Isolatoin")),
     "PA105": two_policies,
+    "PA106": cut_table,
     "PA110": lambda: text('"ipsecName"=', "ipsecName="),
     "PA111": lambda: Example({"corp.reg": (whole := reg_text(stored(), "utf8"))[: whole.index(b"hex:") + 40]}),
     "PA112": lambda: exempt("3"),

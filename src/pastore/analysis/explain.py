@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from pastore.filters.background import Weight
 from pastore.filters.specific import ALL, BOTH, SpecificFilters, join, split
 from pastore.filters.text import ip_text, range_text
-from pastore.filters.weight import SpecificFilter
 from pastore.packets.names import protocol_name
 from pastore.packets.packet import Packet
 
@@ -82,7 +82,7 @@ def miss_text(row: Any, packet: Packet, field: str) -> str:
     return f"it is for {'ras' if row['interface'] == 1 else 'lan'} interfaces"
 
 
-def outranked(winner: SpecificFilter, other: SpecificFilter) -> str:
+def outranked(winner: Weight, other: Weight) -> str:
     """Return why a matching row lost against the one that decides, both ordered by weight."""
     if winner.address_bits != other.address_bits:
         return f"it is less specific: {other.address_bits} address bits against {winner.address_bits}"

@@ -1,14 +1,20 @@
-"""What an auditor would say about a policy's cryptography and exemptions."""
+"""What an auditor would say about a policy: is it in force, its cryptography, its exemptions."""
 
 from collections.abc import Iterator
 
 from pastore.findings import Finding
-from pastore.model import Action, Algorithm, AuthKind, FilterAction, MainModeMethod, Offer, Policy, Rule
+from pastore.model import Action, Algorithm, AuthKind, FilterAction, MainModeMethod, Offer, Policy, Rule, Storage
 
 # Numbers as stored: [MS-GPIPSEC] 2.2.1.2 for main mode, 2.2.1.4.1 for quick mode. An ESP algorithm 1 is DES in the data that
 # Windows writes and "null" in the specification; it is weak either way.
 _ESP_WEAK = {0: "no encryption", 1: "DES (or no encryption)", 2: "DES"}
 _INTEGRITY_WEAK = {1: "MD5"}
+
+
+def not_assigned(policy: Policy) -> Iterator[Finding]:
+    """Yield PA309 for a stored policy that is not the assigned one."""
+    if not policy.assigned and policy.storage is not Storage.MEMORY:
+        yield Finding("PA309", f"policy {policy.name!r} is not assigned", policy.origin)
 
 
 def security(policy: Policy, default_exempt: int | None = None) -> Iterator[Finding]:

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from pastore.cli.common import BAD_NEWS, NO_ANSWER, cannot_answer, host_from, host_options, is_quiet, paint, say, source_options
+from pastore.cli.common import (
+    BAD_NEWS,
+    NO_ANSWER,
+    cannot_answer,
+    given_fixed,
+    host_from,
+    host_options,
+    is_quiet,
+    paint,
+    refuse_fixed,
+    say,
+    source_options,
+)
 from pastore.findings import Finding, Severity, select
 from pastore.findings.render import Report, as_json, github, json_lines, json_text, printable, text
 
@@ -32,6 +44,7 @@ class Job(NamedTuple):
     source_format: str | None
     host: "Host"
     options: dict[str, Any]
+    fixed: bool = False  # options are given that a compiled table has fixed
 
 
 class Checked(NamedTuple):
@@ -45,8 +58,10 @@ class Checked(NamedTuple):
 def check_source(job: Job) -> Checked:
     """Load, expand and analyse every policy of one source."""
     from pastore.model import Policy
-    from pastore.sources import load
+    from pastore.sources import is_table, load
 
+    if job.source_format == "compiled" or (job.source_format is None and is_table(job.source)):
+        return check_table(job)
     loaded = load(job.source, policy=job.policy, format=job.source_format)
     findings = list(loaded.findings)
     if not job.policy and loaded.policies:
@@ -68,15 +83,31 @@ def check_source(job: Job) -> Checked:
     return Checked(tuple(reports), answered=True, skipped=False)
 
 
+def check_table(job: Job) -> Checked:
+    """Tell what was found when a table was compiled."""
+    from pastore.cli.table import load_table
+
+    if job.fixed and not job.named:
+        return Checked((), answered=False, skipped=True)
+    matcher = (loaded := load_table(job.source)).matcher
+    if matcher is None:
+        return Checked((Report(job.source, None, 0, 0, loaded.findings),), answered=False, skipped=False)
+    background = matcher.background
+    if background is None:
+        n = matcher.stats.rules
+        return Checked((Report(job.source, None, n, n, matcher.findings),), answered=True, skipped=False)
+    findings = (*loaded.findings, *matcher.findings, *background.analysed)
+    report = Report(job.source, background.policy, len(background.rules), background.filters, findings)
+    return Checked((report,), answered=True, skipped=False)
+
+
 def check_policy(policy: "Policy", host: "Host", options: dict[str, Any]) -> Iterator[Finding]:
     """Yield what expanding and analysing a policy says."""
-    from pastore.analysis.security import security
+    from pastore.analysis.security import not_assigned, security
     from pastore.filters.expand import expand
     from pastore.filters.weight import ORDERS
-    from pastore.model import Storage
 
-    if not policy.assigned and policy.storage is not Storage.MEMORY:
-        yield Finding("PA309", f"policy {policy.name!r} is not assigned", policy.origin)
+    yield from not_assigned(policy)
     order = ORDERS[options["order"]]
     expansion = expand(policy, host, order=order, target=options["target"], default_exempt=options["default_exempt"])
     yield from expansion.findings
@@ -85,8 +116,9 @@ def check_policy(policy: "Policy", host: "Host", options: dict[str, Any]) -> Ite
 
 def count(policy: "Policy") -> tuple[int, int]:
     """Return how many rules and how many different filters a policy holds."""
-    lists = {filter_list.guid: filter_list for rule in policy.rules for filter_list in rule.filter_lists}
-    return len(policy.rules), sum(len(filter_list.filters) for filter_list in lists.values())
+    from pastore.filters.background import count_filters
+
+    return len(policy.rules), count_filters(policy)
 
 
 def jobs_of(
@@ -161,6 +193,13 @@ def command(sources: tuple[str, ...], **options: Any) -> None:
     host = host_from(options)
     checking = {name: options[name] for name in ("order", "target", "default_exempt")}
     jobs = list(jobs_of(sources, options["policy_name"], options["source_format"], host, checking))
+    if given_fixed():
+        from pastore.sources import is_table
+
+        for job in jobs:
+            if job.named and is_table(job.source):
+                refuse_fixed(job.source)
+        jobs = [job._replace(fixed=True) for job in jobs]
     results = run(jobs, options["jobs"])
     reports = [report for checked in results for report in checked.reports]
     reports = [

@@ -10,9 +10,9 @@ import click
 from pastore.cli.common import (
     cannot_answer,
     compile_source,
-    host_from,
     host_options,
     load_source,
+    local_networks,
     paint,
     say,
     source_options,
@@ -96,7 +96,6 @@ def summary_lines(batch: "PacketBatch", verdicts: "Verdicts", filters: "Specific
 
     from pastore.model import Action
 
-    assert verdicts.index is not None
     total = len(batch)
     if by == "action":
         found = np.bincount(verdicts.action, minlength=4)
@@ -104,6 +103,7 @@ def summary_lines(batch: "PacketBatch", verdicts: "Verdicts", filters: "Specific
             (paint(str(action), str(action)), str(int(found[action])), share(int(found[action]), total)) for action in Action
         ]
         return table(shares, heading=("ACTION", "PACKETS", "SHARE"), right=(1, 2))
+    assert verdicts.index is not None
     counts: dict[tuple[str, str, str], int] = {}
     indices, found = np.unique(verdicts.index, return_counts=True)
     for index, n in zip(indices.tolist(), found.tolist(), strict=True):
@@ -158,7 +158,7 @@ def command(source: str, packets: str, **options: Any) -> None:
     if output and not output.endswith((".csv", ".jsonl")):
         raise click.UsageError(f"-o {output}: the name must end in .csv or .jsonl")
     loaded = load_source(source, options["policy_name"], options["source_format"])
-    host = host_from(options)
+    local = local_networks(loaded, options)
     batch = read_packets(packets)
     fatal = False
     for damage in batch.damage:
@@ -166,8 +166,9 @@ def command(source: str, packets: str, **options: Any) -> None:
         fatal |= damage.fatal
     if fatal:
         cannot_answer(f"the packets of {packets} could not be read")
-    batch = batch.with_context(me=host.networks(), direction=options["direction"], interface=options["interface"])
-    compiled = compile_source(loaded, options)
+    batch = batch.with_context(me=local, direction=options["direction"], interface=options["interface"])
+    by_action = options["by"] == "action" and not options["output"]
+    compiled = compile_source(loaded, options, rules=not by_action)
     verdicts = compiled.matcher.classify(batch, threads=options["threads"])
     if options["summary"] or options["by"]:
         say("\n".join(summary_lines(batch, verdicts, compiled.matcher.filters, options["by"] or "rule")))

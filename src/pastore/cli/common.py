@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
     from pastore.api import Compiled
     from pastore.filters.host import Host
     from pastore.findings import Finding
@@ -121,11 +123,23 @@ def host_from(options: dict[str, Any]) -> "Host":
         raise click.UsageError(str(error)) from None
 
 
-def load_source(source: str, policy: str | None, source_format: str | None) -> "Loaded":
-    """Read a source and end with exit status 2, saying why, if no policy was obtained."""
-    from pastore.sources import load
+_FIXED = ("me", "dns_server", "wins_server", "dhcp_server", "gateway", "order", "target", "default_exempt", "policy_name")
 
-    loaded = load(source, policy=policy, format=source_format)
+
+def load_source(source: str, policy: str | None, source_format: str | None) -> "Loaded":
+    """Read a source and end with exit status 2, saying why, if no policy was obtained.
+
+    A compiled table has none: it gives a `pastore.cli.table.LoadedTable`, which `compile_source` takes as it does a policy.
+    """
+    from pastore.sources import is_table, load
+
+    if source_format == "compiled" or (source_format is None and is_table(source)):
+        from pastore.cli.table import load_table
+
+        refuse_fixed(source)
+        loaded: Loaded = load_table(source)
+    else:
+        loaded = load(source, policy=policy, format=source_format)
     if loaded.policy is None:
         from pastore.findings import Severity
         from pastore.findings.render import text_lines
@@ -137,10 +151,38 @@ def load_source(source: str, policy: str | None, source_format: str | None) -> "
     return loaded
 
 
-def compile_source(loaded: "Loaded", options: dict[str, Any]) -> "Compiled":
-    """Compile what was loaded with the host options."""
-    from pastore.api import compile_policy
+def given_fixed() -> list[str]:
+    """Return the options given on the command line that a compiled table has fixed."""
+    from click.core import ParameterSource
 
+    context = click.get_current_context()
+    parameters = {parameter.name: parameter for parameter in context.command.params}
+    return [
+        parameters[name].opts[0]
+        for name in _FIXED
+        if name in parameters and context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
+    ]
+
+
+def refuse_fixed(source: str) -> None:
+    """End with exit status 2 if options are given that a compiled table has fixed."""
+    given = given_fixed()
+    if given:
+        raise click.UsageError(
+            f"{source} is a compiled table: {', '.join(given)} {'is' if len(given) == 1 else 'are'} fixed in it"
+        )
+
+
+def compile_source(loaded: "Loaded", options: dict[str, Any], *, rules: bool = True) -> "Compiled":
+    """Compile what was loaded with the host options. A table is compiled; with `rules` it must know which row decides."""
+    from pastore.api import Compiled, compile_policy
+    from pastore.cli.table import LoadedTable
+
+    if isinstance(loaded, LoadedTable):
+        assert loaded.matcher is not None
+        if rules and loaded.matcher.actions_only:
+            cannot_answer("this compiled table knows actions only, not which filter decides")
+        return Compiled(loaded.matcher, None)
     assert loaded.policy is not None
     return compile_policy(
         loaded.policy,
@@ -148,6 +190,7 @@ def compile_source(loaded: "Loaded", options: dict[str, Any]) -> "Compiled":
         order=options["order"],
         target=options["target"],
         default_exempt=options["default_exempt"],
+        reading=loaded.findings,
     )
 
 
@@ -160,6 +203,16 @@ def tell_damage(name: str, line: int | None, code: str, message: str) -> None:
     text = f"{paint(printable(place), 'place')}: {paint(code, 'code')} {printable(message)}"
     if CODES[code].severity is Severity.ERROR or not is_quiet():
         click.echo(text, err=True)
+
+
+def local_networks(loaded: "Loaded", options: dict[str, Any]) -> "list[IPv4Network | IPv6Network]":
+    """Return the addresses of the host: those given, or those fixed in a compiled table."""
+    from pastore.cli.table import LoadedTable
+
+    if isinstance(loaded, LoadedTable):
+        background = loaded.matcher.background if loaded.matcher else None
+        return list(background.me) if background else []
+    return host_from(options).networks()
 
 
 def tell_findings(findings: Iterable["Finding"]) -> None:

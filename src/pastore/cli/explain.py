@@ -11,7 +11,6 @@ from pastore.findings.render import json_text, printable
 if TYPE_CHECKING:
     from pastore.api import Compiled
     from pastore.filters.specific import SpecificFilters
-    from pastore.model import Policy
     from pastore.packets.packet import Packet
 
 NOT_ACTIVE = "its rule is not active"
@@ -40,13 +39,14 @@ def source_dict(filters: "SpecificFilters", index: int) -> dict[str, Any] | None
     return as_dict() if as_dict else {"text": source.text, "place": source.place}
 
 
-def candidates(compiled: "Compiled", packet: "Packet", winner: int, order: str) -> list[Candidate]:
+def candidates(compiled: "Compiled", packet: "Packet", winner: int) -> list[Candidate]:
     """Return every other filter that matches, then those that miss in one field; each generic filter once."""
     from pastore.analysis.explain import miss_text, outranked, rows_near
     from pastore.model import Action
 
     filters = compiled.matcher.filters
-    specific = compiled.expansion.specific if compiled.expansion else None
+    background = compiled.matcher.background
+    weighed = background if background and background.order == "weight" else None
     decides = int(filters.rows["filter"][winner]) if winner >= 0 else None
     matching: dict[int, Candidate] = {}
     missing: dict[int, Candidate] = {}
@@ -62,8 +62,8 @@ def candidates(compiled: "Compiled", packet: "Packet", winner: int, order: str) 
         elif filters.rows["exempt"][winner]:
             why = "another default exemption comes first" if row["exempt"] else "default exemptions come first"
         else:
-            first, other = (specific[winner], specific[near.index]) if specific else (None, None)
-            why = outranked(first, other) if first and other and order == "weight" else "it is listed later"
+            pair = [weighed.weight(filters, index) for index in (winner, near.index)] if weighed else None
+            why = outranked(*pair) if pair else "it is listed later"
         source = filters.source(near.index)
         place = source.place if source else ""
         text = source.text if source else ""
@@ -81,25 +81,27 @@ def candidates(compiled: "Compiled", packet: "Packet", winner: int, order: str) 
     return [*matching.values(), *nearest]
 
 
-def idle_candidates(policy: "Policy", options: dict[str, Any], packet: "Packet") -> list[Candidate]:
+def idle_candidates(compiled: "Compiled", packet: "Packet") -> list[Candidate]:
     """Return filters that would match if their rule were active."""
     from pastore.analysis.explain import rows_near
-    from pastore.filters.expand import PolicyFilter, expand
     from pastore.model import Action
 
-    from .common import host_from
-
-    idle = tuple(replace(rule, active=True) for rule in policy.rules if not rule.active and not rule.default_response)
-    if not idle:
+    if compiled.matcher.background is None:
         return []
-    expansion = expand(replace(policy, rules=idle), host_from(options), target=options["target"], default_exempt=3)
+    idle = compiled.matcher.background.idle
     found: dict[int, Candidate] = {}
-    for near in rows_near(expansion.filters, packet, at_most=0):
-        source = expansion.filters.source(near.index)
-        if isinstance(source, PolicyFilter):
-            action = str(Action(int(expansion.filters.rows["action"][near.index])))
-            found[int(expansion.filters.rows["filter"][near.index])] = Candidate(
-                source.rule, source.as_dict(), action, NOT_ACTIVE, source.text, source.place, matches=False
+    for near in rows_near(idle, packet, at_most=0):
+        source = idle.source(near.index)
+        if source is not None:
+            action = str(Action(int(idle.rows["action"][near.index])))
+            found[int(idle.rows["filter"][near.index])] = Candidate(
+                source.rule,
+                source_dict(idle, near.index) or {},
+                action,
+                NOT_ACTIVE,
+                source.text,
+                source.place,
+                matches=False,
             )
     return list(found.values())
 
@@ -108,11 +110,11 @@ def failed_candidates(compiled: "Compiled") -> list[str]:
     """Return a line for each filter that could not be added at all."""
     from pastore.model.win32 import describe
 
-    if compiled.expansion is None:
+    if compiled.matcher.background is None:
         return []
     return [
         f"rule {printable(failure.rule)!r}: {printable(failure.filter)} ({failure.win32}: {describe(failure.win32).message})"
-        for failure in compiled.expansion.failures
+        for failure in compiled.matcher.background.failures
     ]
 
 
@@ -141,7 +143,7 @@ def command(
     if rule_name is not None:
         from pastore.cli.explain_rule import explain_rule
 
-        explain_rule(loaded.policy, compiled, rule_name, output_format)
+        explain_rule(compiled, rule_name, output_format)
         return
     packet = parse(packet_text or "", interface)
     verdict = compiled.matcher.match(
@@ -155,12 +157,8 @@ def command(
         family=packet.family,
     )
     assert verdict.index is not None  # compiled to know rules
-    others = candidates(compiled, packet, verdict.index, options["order"])
-    from pastore.model import Policy
-
-    if isinstance(loaded.policy, Policy):
-        others += idle_candidates(loaded.policy, options, packet)
-        others.sort(key=lambda other: (not other.matches, other.why != NOT_ACTIVE))
+    others = [*candidates(compiled, packet, verdict.index), *idle_candidates(compiled, packet)]
+    others.sort(key=lambda other: (not other.matches, other.why != NOT_ACTIVE))
     if output_format == "json":
         say(json_text(explain_json(compiled, packet, verdict, others), indent=2))
     else:

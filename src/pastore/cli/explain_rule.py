@@ -9,8 +9,7 @@ from pastore.findings.render import json_text, printable
 
 if TYPE_CHECKING:
     from pastore.api import Compiled
-    from pastore.filters.specific import SpecificFilters
-    from pastore.model import Policy
+    from pastore.filters.specific import FilterSource, SpecificFilters
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +24,10 @@ class Reach:
     example: str | None
 
 
-def explain_rule(policy: "Policy | SpecificFilters | None", compiled: "Compiled", name: str, output_format: str) -> None:
+def explain_rule(compiled: "Compiled", name: str, output_format: str) -> None:
     """Write what the rule of that name or GUID does."""
     filters = compiled.matcher.filters
-    wanted, rows = chosen(policy, filters, name)
+    wanted, rows = chosen(compiled, name)
     if not wanted:
         known = list(dict.fromkeys(source.rule for source in filters.sources if source.rule))[:20]
         cannot_answer(f"there is no rule {name!r}; rules with filters are: {', '.join(map(repr, known)) or 'none'}")
@@ -53,21 +52,25 @@ def explain_rule(policy: "Policy | SpecificFilters | None", compiled: "Compiled"
         say(f"  {paint(finding.code, 'code')} {printable(finding.message)}")
 
 
-def chosen(policy: "Policy | SpecificFilters | None", filters: "SpecificFilters", name: str) -> tuple[set[str], list[int]]:
+def chosen(compiled: "Compiled", name: str) -> tuple[set[str], list[int]]:
     """Return the labels of the rules that a name or GUID stands for, and their rows."""
-    from pastore.filters.expand import PolicyFilter
-    from pastore.model import Policy
-
+    filters, background = compiled.matcher.filters, compiled.matcher.background
     sources = [filters.source(index) for index in range(len(filters))]
-    if not isinstance(policy, Policy):
+    if background is None:
         rows = [index for index, source in enumerate(sources) if source and source.rule == name]
         return ({name} if rows else set()), rows
     bare = name.strip("{} ").lower()
-    rules = [rule for rule in policy.rules if rule.label == name or str(rule.guid) == bare]
-    rules = rules or [rule for rule in policy.rules if rule.label.casefold() == name.casefold()]
-    guids = {rule.guid for rule in rules}
-    rows = [index for index, source in enumerate(sources) if isinstance(source, PolicyFilter) and source.node.guid in guids]
-    return {rule.label for rule in rules}, rows
+    rules = [(guid, label) for guid, label in background.rules if label == name or guid == bare]
+    rules = rules or [(guid, label) for guid, label in background.rules if label.casefold() == name.casefold()]
+    guids, labels = {guid for guid, _ in rules}, {label for _, label in rules}
+
+    def belongs(source: "FilterSource | None") -> bool:
+        if source is None:
+            return False
+        node = getattr(source, "node", None)  # a compiled table keeps the rule's label only
+        return str(node.guid) in guids if node else source.rule in labels
+
+    return labels, [index for index, source in enumerate(sources) if belongs(source)]
 
 
 def reach(filters: "SpecificFilters", index: int) -> Reach:

@@ -18,6 +18,7 @@ _COMMANDS = {
     "classify": "A verdict for every packet of a capture, CSV or trace.",
     "verify": "Proof: the matcher against the scan and the kernel.",
     "convert": "The policy in another format: reg, ldif, json.",
+    "compile": "A policy becomes a table that opens at once.",
     "agent": "Load and apply a policy once, writing the audit events.",
     "events": "Read, filter and render an audit log.",
     "rule": "What a finding means and how to mend it.",

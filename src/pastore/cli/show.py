@@ -231,7 +231,7 @@ def command(source: str, specific: bool, **options: Any) -> None:
     from pastore.model import Policy
 
     loaded = load_source(source, options["policy_name"], options["source_format"])
-    compiled = compile_source(loaded, options)
+    compiled = compile_source(loaded, options, rules=False)
     if specific or not isinstance(loaded.policy, Policy):
         say("\n".join(specific_lines(compiled.matcher.filters)))
     else:

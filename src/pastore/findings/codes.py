@@ -53,6 +53,12 @@ _CODES: Final = (
     ),
     Code("PA104", _E, "no policy of that name", "Use one of the names or GUIDs listed."),
     Code("PA105", _E, "several policies and none assigned", "Pick one with --policy NAME or --policy GUID."),
+    Code(
+        "PA106",
+        _E,
+        "compiled table cannot be used",
+        "Compile it again from its policy, and give check, show, explain or classify its path.",
+    ),
     Code("PA110", _E, "line is not valid .reg syntax", "Export the key again with regedit or reg export."),
     Code(
         "PA111",

@@ -1,5 +1,9 @@
 """Types of the extension: the C core behind a layer without logic. `pastore.matcher.matcher` is what to use."""
 
+from collections.abc import Callable
+from mmap import mmap
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,28 +11,45 @@ U8 = npt.NDArray[np.uint8]
 U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
 I32 = npt.NDArray[np.int32]
+Buffer = bytes | memoryview | mmap | npt.NDArray[Any]
 
 class Table:
-    """A built table. Codes are those of ext/core/pastore.h; a failure in C is raised as an exception.
-
-    Parameters
-    ----------
-    rows : numpy.ndarray of uint8
-        Bytes of contiguous ``pastore_row``.
-    memory_limit : int
-        Bytes, 0 for no limit.
-    actions_only : bool
-
-    Raises
-    ------
-    MemoryLimitError, MemoryError
-    ValueError
-        If a row is not well formed; the message names the row.
-    """
+    """A built or loaded table. Codes are those of ext/core/pastore.h; a failure in C is raised as an exception."""
 
     actions_only: bool
 
-    def __init__(self, rows: U8, memory_limit: int, actions_only: bool) -> None: ...
+    @staticmethod
+    def build(rows: U8, memory_limit: int, actions_only: bool, /) -> Table:
+        """Build a table.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray of uint8
+            Bytes of contiguous ``pastore_row``.
+        memory_limit : int
+            Bytes, 0 for no limit.
+        actions_only : bool
+
+        Raises
+        ------
+        MemoryLimitError, MemoryError
+        ValueError
+            If a row is not well formed; the message names the row.
+        """
+
+    @staticmethod
+    def load(buffer: Buffer, /) -> Table:
+        """Take a stored table as it lies in a buffer, which is kept. TableError with a sentence if it is refused."""
+
+    def save(self, sections: list[tuple[int, Buffer]], write: Callable[[memoryview], object], /) -> None:
+        """Hand the stored form to `write`, piece by piece. What `write` raises ends it and is raised."""
+
+    def section(self, kind: int, /) -> memoryview | None:
+        """Return a section of a loaded table; it keeps the buffer."""
+
+    def same_rows(self, rows: U8, /) -> None:
+        """TableError if these are not the rows the table was built from."""
+
     def match4(
         self, src: int, dst: int, protocol: int, sport: int, dport: int, direction: int, interface: int, /
     ) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """The Matcher: specific filters compiled into an immutable table, and the questions it answers."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -10,10 +11,12 @@ from typing import Any, Literal, NoReturn, overload
 import numpy as np
 import numpy.typing as npt
 
+from pastore.filters.background import Background
 from pastore.filters.specific import EXEMPTIONS, INPASS, SOFT, SpecificFilters
 from pastore.findings import Finding
 from pastore.matcher._matcher import Table
 from pastore.matcher.columns import DIRECTIONS, INTERFACES, Columns, code_of, columns_of
+from pastore.matcher.stored import open_table, sections_of, write_file
 from pastore.matcher.verdicts import UNKNOWN, Batch, Stats, Verdict, Verdicts
 from pastore.model import Action
 
@@ -34,6 +37,8 @@ class Matcher:
         In the order tried; that order, not `rank`, is what counts.
     findings : sequence of Finding
         What was found on the way here; handed through.
+    background : callable, optional
+        Gives what stands behind the rows of a policy; called when it is first asked for.
     verdict : {"rule", "action"}
         "action" builds a smaller table that knows actions only.
     memory_limit : int, optional
@@ -62,8 +67,9 @@ class Matcher:
     'block'
     """
 
-    __slots__ = ("_filters", "_findings", "_stats", "_table", "_verdicts")
+    __slots__ = ("_background", "_filters", "_findings", "_stats", "_table", "_verdicts")
 
+    _background: Callable[[], Background] | Background | None
     _filters: SpecificFilters
     _findings: tuple[Finding, ...]
     _stats: Stats
@@ -75,6 +81,7 @@ class Matcher:
         filters: SpecificFilters,
         *,
         findings: Sequence[Finding] = (),
+        background: Callable[[], Background] | None = None,
         verdict: Literal["rule", "action"] = "rule",
         memory_limit: int | None = None,
     ) -> None:
@@ -83,13 +90,24 @@ class Matcher:
         if memory_limit is not None and memory_limit <= 0:
             raise ValueError(f"memory_limit: {memory_limit} is not a positive number of bytes")
         started = perf_counter()
-        table = Table(filters.rows.view(np.uint8), memory_limit or 0, verdict == "action")
+        table = Table.build(filters.rows.view(np.uint8), memory_limit or 0, verdict == "action")
         seconds = perf_counter() - started
+        self._fill(filters, findings, background, table, seconds)
+
+    def _fill(
+        self,
+        filters: SpecificFilters,
+        findings: Sequence[Finding],
+        background: Callable[[], Background] | Background | None,
+        table: Table,
+        seconds: float,
+    ) -> None:
         rows, size, chunk_rows, isa = table.stats()
         layout = f"bitvector/{chunk_rows}" if chunk_rows else "linear"
         # Verdicts by what the table answers; filled as they are asked for, so a repeated answer is one look-up.
         verdicts = {-1: Verdict("none", index=-1, inpass=False, soft=False)}
         for name, value in (
+            ("_background", background),
             ("_filters", filters),
             ("_findings", tuple(findings)),
             ("_stats", Stats(_count_rules(filters), rows, seconds, size, layout, isa)),
@@ -106,6 +124,51 @@ class Matcher:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Matcher cannot be pickled: compile its policy again in the other process")
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> "Matcher":
+        """Open a table that `save` wrote: memory-mapped, and checked whole before it answers.
+
+        Parameters
+        ----------
+        path : str or path
+            A regular file. It must not be cut short or written to while the matcher is in use (`save` replaces it whole, which is
+            safe); a file that shrinks ends the process.
+
+        Returns
+        -------
+        Matcher
+            Answers as the one that was saved.
+
+        Raises
+        ------
+        TableError
+            If the file is no table, of another version or byte order, cut off or damaged; the message says which.
+        OSError
+            If it cannot be opened.
+        """
+        opened = open_table(os.fsdecode(path))
+        self = cls.__new__(cls)
+        self._fill(opened.filters, opened.findings, opened.background, opened.table, opened.build_seconds)
+        return self
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table, with its filters and findings, to a file for `open`.
+
+        Parameters
+        ----------
+        path : str or path
+            Replaced whole: until the new table is on the disk, the old file stays.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; the old file is as it was.
+        ValueError
+            If a source has a text or JSON form of other types than those of `FilterSource`; the message says which.
+        """
+        sections = sections_of(self._filters, self._findings, self.background, self._stats.build_seconds)
+        write_file(os.fsdecode(path), lambda file: self._table.save(sections, file.write))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Matcher is immutable: {name} cannot be set")
@@ -125,6 +188,20 @@ class Matcher:
     def findings(self) -> tuple[Finding, ...]:
         """What was found while the rows were made."""
         return self._findings
+
+    @property
+    def background(self) -> Background | None:
+        """What stands behind the rows; None for rows that came without a Policy."""
+        if callable(self._background):
+            object.__setattr__(self, "_background", self._background())
+        found = self._background
+        assert not callable(found)
+        return found
+
+    @property
+    def actions_only(self) -> bool:
+        """Whether this matcher cannot say which row decided."""
+        return self._table.actions_only
 
     @property
     def stats(self) -> Stats:

@@ -6,9 +6,9 @@ from pastore.findings import Finding
 from pastore.model import Origin
 from pastore.sources.loaded import Loaded
 from pastore.sources.reading import SourceError, read_bytes
-from pastore.sources.sniff import NOT_READ, READ, sniff
+from pastore.sources.sniff import COMPILED, NOT_READ, READ, is_table, sniff
 
-__all__ = ["Loaded", "load"]
+__all__ = ["Loaded", "is_table", "load"]
 
 
 def load(source: str | os.PathLike[str], *, policy: str | None = None, format: str | None = None) -> Loaded:
@@ -28,7 +28,8 @@ def load(source: str | os.PathLike[str], *, policy: str | None = None, format: s
     -------
     Loaded
         `policy` is None when none could be obtained. Then a finding says why: PA101 the source cannot be read, PA102 it is of an
-        unknown format, PA103 to PA105 it holds no policy, or none or several that can be meant.
+        unknown format, PA106 it is a compiled table (`pastore.open` opens those), PA103 to PA105 it holds no policy, or none or
+        several that can be meant.
 
     Raises
     ------
@@ -41,6 +42,8 @@ def load(source: str | os.PathLike[str], *, policy: str | None = None, format: s
     for name, value in (("policy", policy), ("format", format)):
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name}: expected str, got {type(value).__name__}")
+    if format == COMPILED:
+        return _nothing("PA106", _OPENED, path)
     if format is not None and format not in READ:
         trouble = "is not read by this version" if format in NOT_READ else "is not a format"
         return _nothing("PA102", f"{format!r} {trouble}; it reads {_KNOWN}", path)
@@ -50,6 +53,8 @@ def load(source: str | os.PathLike[str], *, policy: str | None = None, format: s
         return _nothing("PA101", f"cannot read {path!r}: {error}", path)
     if format is None:
         guess = sniff(data)
+        if guess.format == COMPILED:
+            return _nothing("PA106", _OPENED, path)
         if guess.format not in READ:
             return _nothing("PA102", _unknown(path, guess.what, guess.format), path)
         format = guess.format
@@ -69,6 +74,10 @@ def load(source: str | os.PathLike[str], *, policy: str | None = None, format: s
     return registry.load_tree(root, source=path, wanted=policy, findings=findings)
 
 
+_OPENED = (
+    "a compiled table holds no policy to load: it is opened, with pastore.open or by its path on the command line, "
+    "and must be a file that is not compressed"
+)
 _KNOWN = "registry exports (reg), LDIF (ldif), policies as JSON (json) and ClassBench filter sets (classbench)"
 
 

@@ -1,11 +1,15 @@
 """What the bytes of a source look like."""
 
+import os
 import re
+import stat
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import Final, NamedTuple
 
 READ: Final = ("reg", "classbench", "ldif", "json")
-NOT_READ: Final = ("regquery", "hive", "netsh", "netsh-show", "ipseccmd", "compiled")
+NOT_READ: Final = ("regquery", "hive", "netsh", "netsh-show", "ipseccmd")
+COMPILED: Final = "compiled"  # not read into a policy, but opened as a matcher
+TABLE_LABEL: Final = b"\x89PST\r\n\x1a\n"
 
 _HEAD: Final = 65536
 
@@ -16,7 +20,7 @@ class Guess(NamedTuple):
     Parameters
     ----------
     format : str, optional
-        One of `READ` or `NOT_READ`, None when it is none of these.
+        One of `READ` or `NOT_READ`, or `COMPILED`, None when it is none of these.
     what : str
         In words, for a message: "a PNG image".
     """
@@ -26,6 +30,7 @@ class Guess(NamedTuple):
 
 
 _MAGIC: Final = (
+    (TABLE_LABEL, COMPILED, "a compiled table"),
     (b"regf", "hive", "a registry hive (regf)"),
     (b"\x89PNG\r\n\x1a\n", None, "a PNG image"),
     (b"\xff\xd8\xff", None, "a JPEG image"),
@@ -103,6 +108,17 @@ def sniff(data: bytes) -> Guess:
         if pattern.search(text):
             return Guess(name, what)
     return Guess(None, "text of no known format")
+
+
+def is_table(path: str) -> bool:
+    """Whether a path leads to a regular file that starts as a compiled table does."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb") as file:
+            return file.read(len(TABLE_LABEL)) == TABLE_LABEL
+    except (OSError, ValueError):
+        return False
 
 
 def _head_text(head: bytes) -> str | None:

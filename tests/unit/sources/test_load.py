@@ -220,7 +220,7 @@ def test_pa102_an_ipsec_file_is_told_what_to_do(tmp_path: Path) -> None:
     assert "exportpolicy" in message
 
 
-@pytest.mark.parametrize("name", ["regquery", "hive", "netsh", "netsh-show", "ipseccmd", "compiled"])
+@pytest.mark.parametrize("name", ["regquery", "hive", "netsh", "netsh-show", "ipseccmd"])
 def test_pa102_formats_of_the_contract_that_are_not_read(tmp_path: Path, name: str) -> None:
     code, message = only(load(put(tmp_path, RULES), format=name))
     assert code == "PA102"
