@@ -136,7 +136,15 @@ def compile_policy(
     expansion = expand(policy, host, order=order, target=target, default_exempt=default_exempt)
     # The background costs time that only saving and explaining need.
     background = partial(
-        _background, policy, host, weights_of(expansion), expansion.failures, order, target, default_exempt, tuple(reading)
+        _background,
+        policy,
+        host,
+        weights_of(policy, expansion),
+        expansion.failures,
+        order,
+        target,
+        default_exempt,
+        tuple(reading),
     )
     matcher = Matcher(
         expansion.filters, findings=expansion.findings, background=background, verdict=verdict, memory_limit=memory_limit

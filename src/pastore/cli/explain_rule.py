@@ -28,13 +28,11 @@ class Reach:
 def explain_rule(compiled: "Compiled", name: str, output_format: str) -> None:
     """Write what the rule of that name or GUID does."""
     filters = compiled.matcher.filters
-    wanted = labels(compiled, name)
+    wanted, rows = chosen(compiled, name)
     if not wanted:
         known = list(dict.fromkeys(source.rule for source in filters.sources if source.rule))[:20]
         cannot_answer(f"there is no rule {name!r}; rules with filters are: {', '.join(map(repr, known)) or 'none'}")
-    reaches = [
-        reach(filters, index) for index in range(len(filters)) if (source := filters.source(index)) and source.rule in wanted
-    ]
+    reaches = [reach(filters, index) for index in rows]
     findings = [finding for finding in compiled.matcher.findings if finding.rule in wanted]
     if output_format == "json":
         document = {
@@ -55,14 +53,15 @@ def explain_rule(compiled: "Compiled", name: str, output_format: str) -> None:
         say(f"  {paint(finding.code, 'code')} {printable(finding.message)}")
 
 
-def labels(compiled: "Compiled", name: str) -> set[str]:
-    """Return the labels of the rules that a name or GUID stands for."""
-    background = compiled.matcher.background
+def chosen(compiled: "Compiled", name: str) -> tuple[set[str], list[int]]:
+    """Return the labels of the rules that a name or GUID stands for, and their rows."""
+    background, filters = compiled.matcher.background, compiled.matcher.filters
     if background is None:
-        return {name} if any(source.rule == name for source in compiled.matcher.filters.sources) else set()
-    bare = name.strip("{}").lower()
-    exact = {label for guid, label in background.rules if label == name or guid == bare}
-    return exact or {label for _, label in background.rules if label.lower() == name.lower()}
+        rows = [index for index in range(len(filters)) if (source := filters.source(index)) and source.rule == name]
+        return ({name} if rows else set()), rows
+    rules = background.called(name)
+    rows = [index for index, rule in enumerate(background.weights["rule"].tolist()) if rule in rules]
+    return {background.rules[rule][1] for rule in rules}, rows
 
 
 def reach(filters: "SpecificFilters", index: int) -> Reach:
