@@ -139,7 +139,7 @@ def compile_policy(
         _background,
         policy,
         host,
-        weights_of(expansion),
+        weights_of(policy, expansion),
         expansion.failures,
         order,
         target,

@@ -9,7 +9,7 @@ from pastore.findings.render import json_text, printable
 
 if TYPE_CHECKING:
     from pastore.api import Compiled
-    from pastore.filters.specific import FilterSource, SpecificFilters
+    from pastore.filters.specific import SpecificFilters
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +54,13 @@ def explain_rule(compiled: "Compiled", name: str, output_format: str) -> None:
 
 def chosen(compiled: "Compiled", name: str) -> tuple[set[str], list[int]]:
     """Return the labels of the rules that a name or GUID stands for, and their rows."""
-    filters, background = compiled.matcher.filters, compiled.matcher.background
-    sources = [filters.source(index) for index in range(len(filters))]
+    background, filters = compiled.matcher.background, compiled.matcher.filters
     if background is None:
-        rows = [index for index, source in enumerate(sources) if source and source.rule == name]
+        rows = [index for index in range(len(filters)) if (source := filters.source(index)) and source.rule == name]
         return ({name} if rows else set()), rows
-    bare = name.strip("{} ").lower()
-    rules = [(guid, label) for guid, label in background.rules if label == name or guid == bare]
-    rules = rules or [(guid, label) for guid, label in background.rules if label.casefold() == name.casefold()]
-    guids, labels = {guid for guid, _ in rules}, {label for _, label in rules}
-
-    def belongs(source: "FilterSource | None") -> bool:
-        if source is None:
-            return False
-        node = getattr(source, "node", None)  # a compiled table keeps the rule's label only
-        return str(node.guid) in guids if node else source.rule in labels
-
-    return labels, [index for index, source in enumerate(sources) if belongs(source)]
+    rules = background.called(name)
+    rows = [index for index, rule in enumerate(background.weights["rule"].tolist()) if rule in rules]
+    return {background.rules[rule][1] for rule in rules}, rows
 
 
 def reach(filters: "SpecificFilters", index: int) -> Reach:

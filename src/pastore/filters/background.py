@@ -19,8 +19,9 @@ from pastore.filters.weight import ORDERS, Order
 from pastore.findings import Finding
 from pastore.model import Action, Policy
 
-# One for each row; zeros for a default exemption, which comes before every weight.
-WEIGHT: Final = np.dtype([("address_bits", np.uint16), ("protocol_set", np.uint8), ("ports_set", np.uint8)])
+# One for each row. `rule` is the position of its rule in `Background.rules`, -1 for a default exemption; those come before every
+# weight and have zeros.
+WEIGHT: Final = np.dtype([("address_bits", np.uint16), ("protocol_set", np.uint8), ("ports_set", np.uint8), ("rule", np.int32)])
 
 
 class Weight(NamedTuple):
@@ -69,17 +70,25 @@ class Background:
     reading: tuple[Finding, ...] = ()
     analysed: tuple[Finding, ...] = ()
 
+    def called(self, name: str) -> list[int]:
+        """Return the rules of a name or GUID, as positions in `rules`; where there is none of that very name, in any case."""
+        bare = name.strip("{} ").lower()
+        exact = [at for at, (guid, label) in enumerate(self.rules) if label == name or guid == bare]
+        return exact or [at for at, (_, label) in enumerate(self.rules) if label.casefold() == name.casefold()]
+
     def weight(self, filters: SpecificFilters, index: int) -> Weight:
         """Return the weight of row `index` of the policy's `filters`."""
-        bits, protocol, ports = self.weights[index].item()
+        bits, protocol, ports, _ = self.weights[index].item()
         return Weight(bits, bool(protocol), ports, Action(int(filters.rows["action"][index])))
 
 
-def weights_of(expansion: Expansion) -> npt.NDArray[np.void]:
-    """Return the weights of the rows of an expansion, read-only, shape (n,)."""
-    zero = (0, 0, 0)
+def weights_of(policy: Policy, expansion: Expansion) -> npt.NDArray[np.void]:
+    """Return the weights of the rows of an expansion of a policy, read-only, shape (n,)."""
+    places = {rule.guid: at for at, rule in enumerate(policy.rules)}
+    exempt = (0, 0, 0, -1)
     weights = np.array(
-        [(row.address_bits, row.protocol_set, row.ports_set) if row else zero for row in expansion.specific], WEIGHT
+        [(row.address_bits, row.protocol_set, row.ports_set, places[row.rule]) if row else exempt for row in expansion.specific],
+        WEIGHT,
     )
     weights.flags.writeable = False
     return weights

@@ -149,11 +149,14 @@ def _background(table: Table, filters: SpecificFilters, about: list[Any]) -> Bac
     weights = _array(table, WEIGHTS, WEIGHT)
     if len(weights) != len(filters):
         raise TableError("the table is damaged: it has another number of weights than of rows")
+    rules = tuple(_list(table, RULES, "rule", _rule))
+    if len(weights) and not -1 <= int(weights["rule"].min()) <= int(weights["rule"].max()) < len(rules):
+        raise TableError("the table is damaged: a row belongs to a rule that is not there")
     return Background(
         policy,
         order,
         count,
-        tuple(_list(table, RULES, "rule", _rule)),
+        rules,
         tuple(ip_network(network) for network in me),
         weights,
         tuple(_list(table, FAILURES, "failure", _failure)),

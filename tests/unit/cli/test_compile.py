@@ -1,6 +1,7 @@
 """pastore compile, and a compiled table where a source is asked for."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,14 @@ class TestTableAsSource:
         wanted = f"{{{site().rules[0].guid}}}" if name == "GUID" else name
         was, now = pastore("explain", source, "--rule", wanted, *ME), pastore("explain", table, "--rule", wanted)
         assert (now.status, now.out, now.err) == (was.status, was.out, was.err)
+
+    def test_explain_rule_tells_rules_of_one_name_apart_by_their_guid(self, tmp_path: Path) -> None:
+        twins = [replace(rule(name, "block", f"tcp any > me:{port}"), name="Twin") for name, port in (("a", 81), ("b", 82))]
+        twin = export(tmp_path, policy(*twins, name="Twins"))
+        pastore("compile", twin, "-o", tmp_path / "twins.pastore")
+        for each, port in zip(twins, (81, 82), strict=True):
+            told = pastore("explain", tmp_path / "twins.pastore", "--rule", str(each.guid)).out
+            assert (f":{port}" in told, f":{163 - port}" in told) == (True, False)
 
     @pytest.mark.parametrize("options", [(), ("--by", "rule"), ("--by", "filter"), ("--by", "action")])
     def test_classify_says_the_same_direction_included(

@@ -274,6 +274,7 @@ CHANGES = [
     Change(stored.ROWS, b"", "contradict each other"),
     Change(stored.ROWS, b"x", "ends in the middle of a row"),
     Change(stored.WEIGHTS, b"", "number of weights"),
+    Change(stored.RULES, tables.records(b'["guid","label"]'), "belongs to a rule that is not there"),
     Change(stored.IDLE_ROWS, bytes(88), "row 0 is not well formed"),
     Change(stored.SOURCES, b"", "list of sources is cut off"),
     Change(stored.SOURCES, struct.pack("<Q", 2**63), "list of sources is cut off"),
