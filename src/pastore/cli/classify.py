@@ -146,7 +146,7 @@ def command(source: str, packets: str, **options: Any) -> None:
     """
     from pastore.packets.batch import read_packets
 
-    loaded = load_source(source, options["policy_name"], options["source_format"])
+    loaded = load_source(source, options)
     host = host_from(options)
     batch = read_packets(packets)
     fatal = False

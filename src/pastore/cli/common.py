@@ -64,6 +64,7 @@ def source_options(command: F) -> F:
     """Add the options that say how a source is read."""
     for option in (
         click.option("--policy", "policy_name", metavar="NAME|GUID", help="Which policy; the assigned or only one if left out."),
+        click.option("--system", metavar="HIVE", help="The SYSTEM hive that holds NoDefaultExempt."),
         click.option("--format", "source_format", type=click.Choice(FORMATS), help="Format of the source; sniffed if left out."),
     ):
         command = option(command)
@@ -112,11 +113,11 @@ def host_from(options: dict[str, Any]) -> "Host":
         raise click.UsageError(str(error)) from None
 
 
-def load_source(source: str, policy: str | None, source_format: str | None) -> "Loaded":
+def load_source(source: str, options: dict[str, Any]) -> "Loaded":
     """Read a source and end with exit status 2, saying why, if no policy was obtained."""
     from pastore.sources import load
 
-    loaded = load(source, policy=policy, format=source_format)
+    loaded = load(source, policy=options["policy_name"], format=options["source_format"], system=options["system"])
     if loaded.policy is None:
         from pastore.findings import Severity
         from pastore.findings.render import text_lines
