@@ -213,3 +213,70 @@ def old_log(hive: bytes, pages: Mapping[int, bytes]) -> bytes:
 def differing_pages(old: bytes, new: bytes, size: int = 4096) -> list[tuple[int, bytes]]:
     """Return the pages of the bins that differ, as pairs of offset and bytes."""
     return [(at - 4096, new[at : at + size]) for at in range(4096, len(new), size) if old[at : at + size] != new[at : at + size]]
+
+
+# Hives by hand
+
+
+class Bins:
+    """One bin that is filled cell by cell, for hives that no program would write."""
+
+    def __init__(self) -> None:
+        self.content = bytearray(32)
+
+    def add(self, content: bytes) -> int:
+        """Add an allocated cell and return its offset."""
+        at = len(self.content)
+        self.content += cell(content)
+        return at
+
+    def key(
+        self,
+        name: str,
+        *,
+        subkeys: int = 0,
+        subkey_list: int = NONE,
+        values: int = 0,
+        value_list: int = NONE,
+        when: int = 1_772_352_000,
+        flags: int = 0x20,
+        name_length: int | None = None,
+    ) -> int:
+        """Add a key."""
+        label = name.encode("latin-1" if flags & 0x20 else "utf-16-le")
+        filetime = when * 10_000_000 + FILETIME_1970
+        numbers = (0, 0, subkeys, 0, subkey_list, NONE, values, value_list, NONE, NONE, 0, 0, 0, 0, 0)
+        length = len(label) if name_length is None else name_length
+        return self.add(struct.pack("<2sHQ15IHH", b"nk", flags, filetime, *numbers, length, 0) + label)
+
+    def list(self, kind: bytes, *offsets: int, count: int | None = None) -> int:
+        """Add a list of subkeys, or a list of such lists."""
+        elements = b"".join(struct.pack("<I", offset) + (bytes(4) if kind in (b"lf", b"lh") else b"") for offset in offsets)
+        return self.add(struct.pack("<2sH", kind, len(offsets) if count is None else count) + elements)
+
+    def value(
+        self, name: str, kind: int, data: bytes, *, size: int | None = None, place: int | None = None, latin: bool = True
+    ) -> int:
+        """Add a value, its data inside it where they are short enough."""
+        label = name.encode("latin-1" if latin else "utf-16-le")
+        if place is None:
+            inside = len(data) <= 4 and size is None
+            place = struct.unpack("<I", data.ljust(4, b"\0"))[0] if inside else self.add(data)
+            size = len(data) | 0x80000000 if inside else len(data) if size is None else size
+        return self.add(struct.pack("<2sHIIIHH", b"vk", len(label), size or 0, place, kind, latin, 0) + label)
+
+    def values(self, *offsets: int) -> int:
+        """Add a list of values."""
+        return self.add(struct.pack(f"<{len(offsets)}I", *offsets))
+
+    def put(self, at: int, content: bytes) -> None:
+        """Overwrite some bytes of a cell, its size not counted."""
+        self.content[at + 4 : at + 4 + len(content)] = content
+
+    def hive(self, root: int, *, minor: int = 5) -> bytes:
+        """Return the hive."""
+        size = -(-(len(self.content) + 8) // 4096) * 4096
+        rest = size - len(self.content)
+        body = bytes(self.content) + struct.pack("<i", rest) + bytes(rest - 4)
+        body = struct.pack("<4sIIQQI", b"hbin", 0, size, 0, 0, 0) + body[32:]
+        return patched(base_block("ROOT", root=root, size=size, when=1) + body, (24, minor))

@@ -4,13 +4,15 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import Final, NamedTuple
 
 _KANA: Final = range(0x3041, 0x3100)
-_HALF_KANA: Final = range(0xFF61, 0xFFA0)
 _IDEOGRAPHS: Final = range(0x4E00, 0xA000)
 _WIDE: Final = (range(0x3000, 0x3040), range(0xFF01, 0xFF61), range(0x2010, 0x2027))
-_HANGUL: Final = range(0xAC00, 0xD7A4)
+
+# What reg query calls the default value tells the language for certain. Korean and Traditional Chinese are known by that alone:
+# their bytes mean something in the code pages of their neighbours, too.
+_NAMES: Final = (("(既定)", "cp932"), ("(默认)", "cp936"), ("(預設)", "cp950"), ("(預設值)", "cp950"), ("(기본값)", "cp949"))
 
 # Multi-byte first: a byte of theirs may look like a backslash.
-_ASIAN: Final = ("cp932", "cp936", "cp949")
+_ASIAN: Final = ("cp932", "cp936")
 _OTHERS: Final = ("cp850", "cp1252", "cp866", "cp1251", "cp852", "cp1250", "cp437")
 
 
@@ -61,7 +63,8 @@ def decode_console(data: bytes) -> Text:
     # The lines that tell are few beside megabytes of hexadecimal digits.
     lines = b"\n".join(line for line in data.splitlines() if not line.isascii())[: 1 << 16].rpartition(b"\n")
     sample = lines[0] or lines[2]
-    encoding = max((*_ASIAN, *_OTHERS), key=lambda name: _likeness(sample, name))
+    named = next((page for name, page in _NAMES if name.encode(page) in sample), None)
+    encoding = named or max((*_ASIAN, *_OTHERS), key=lambda page: _likeness(sample, page))
     return _decoded(data, encoding, 0)._replace(is_guess=True)
 
 
@@ -85,20 +88,19 @@ def _likeness(sample: bytes, encoding: str) -> float:
 
 def _score(text: str, at: int, character: str, encoding: str) -> float:
     code = ord(character)
+    before, after = text[at - 1 : at], text[at + 1 : at + 2]
     if encoding in _ASIAN:
-        if code in _HANGUL:
-            return 1.0
         if code in _KANA:
             return 1.0 if encoding == "cp932" else 0.3
-        if code in _IDEOGRAPHS:
-            # The frequent ideographs come first in GB 2312 and JIS: rare ones are a wrong guess.
-            lead = character.encode(encoding)[0]
-            frequent = {"cp932": lead < 0x99, "cp936": 0xB0 <= lead < 0xD8}.get(encoding, False)
-            return 0.9 if frequent else 0.3
-        return 0.5 if any(code in wide for wide in _WIDE) else 0.2 if code in _HALF_KANA else 0.0
+        if code not in _IDEOGRAPHS:
+            return 0.5 if any(code in wide for wide in _WIDE) else 0.0
+        lead, trail = character.encode(encoding)
+        if chr(trail).isascii() and chr(trail).isalpha() and any(c.isascii() and c.isalpha() for c in (before, after)):
+            return 0.2  # a letter with an accent and the next one of a European word
+        # The frequent ideographs come first in both standards: rare ones are a wrong guess.
+        return 0.9 if (lead < 0x99 if encoding == "cp932" else 0xB0 <= lead < 0xD8 and trail > 0xA0) else 0.3
     if not character.isalpha():
         return 0.0
-    before, after = text[at - 1 : at], text[at + 1 : at + 2]
     if character.isupper() and before.islower():
         return 0.1  # a capital in the middle of a word
     if encoding in ("cp866", "cp1251"):

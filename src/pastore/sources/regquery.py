@@ -8,7 +8,7 @@ Messages name keys and values but never quote data: a rule's ipsecData holds pre
 """
 
 import re
-from binascii import Error, unhexlify
+from binascii import unhexlify
 from typing import Final
 
 from pastore.findings import Finding
@@ -48,6 +48,7 @@ _OTHER_TYPES: Final = {
 }
 _TEXTS: Final = (Kind.SZ, Kind.EXPAND_SZ, Kind.LINK, Kind.MULTI_SZ)
 _NUMBERS: Final = {Kind.DWORD: 32, Kind.DWORD_BIG_ENDIAN: 32, Kind.QWORD: 64}
+_DIGITS: Final = re.compile(r"[0-9A-Fa-f]*+")
 _WIDTHS: Final = (80, 100, 120)  # columns of a console window
 _NO_NAME: Final = "<no name>"  # the default value in Windows XP
 
@@ -202,14 +203,12 @@ class _Reader:
         if kind in _TEXTS:
             return text
         digits = text.strip()
-        if len(digits) % 2:
-            self._add("PA111", f"{_called(name)} ends in the middle of a byte; what is whole is kept", number)
-            digits = digits[:-1]
-        try:
-            return unhexlify(digits)
-        except (Error, ValueError):
+        if _DIGITS.fullmatch(digits) is None:
             self._add("PA112", f"{_called(name)} is not a row of hexadecimal digits; the value is skipped", number)
             return None
+        if len(digits) % 2:
+            self._add("PA111", f"{_called(name)} ends in the middle of a byte; what is whole is kept", number)
+        return unhexlify(digits[: len(digits) & ~1])
 
     def _add(self, code: str, message: str, number: int) -> None:
         self._log.add(code, message, locator=self._path, line=number)
