@@ -6,6 +6,7 @@ entries whatever their sequence numbers and hashes are, so the rest has no secon
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from pastore.sources import hivelog
@@ -26,8 +27,7 @@ def test_regipy_recovers_the_same_bins(tmp_path: Path) -> None:
     states = [write_hive(tmp_path / name, stored_policy.export(name=name, blocked=3)).read_bytes() for name in names]
     dirty = patched(states[0], (4, 9), (8, 7))
     entries = [
-        entry(7 + n, len(states[0]) - 4096, differing_pages(before, after))
-        for n, (before, after) in enumerate(zip(states, states[1:], strict=False))
+        entry(7 + n, len(states[0]) - 4096, differing_pages(before, after)) for n, (before, after) in enumerate(pairwise(states))
     ]
     log = new_log(dirty, *entries)
     (tmp_path / "SOFTWARE").write_bytes(dirty)

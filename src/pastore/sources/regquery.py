@@ -108,11 +108,13 @@ class _Reader:
             self._blank += 1
             return
         key = _KEY.fullmatch(line) if line[0] in "Hh" else None
-        value = _TYPE.search(line) if line.startswith(("    ", "\t")) and self._key is not None else None
+        value = _TYPE.search(line) if self._key is not None else None
         if key is not None:
             self._enter(key, number)
         elif value is not None:
             self._begin(line, value, number)
+            if not line.startswith(("    ", "\t")):
+                self._add("PA117", "the line is not set in by four blanks; it is read as a value", number)
         elif _PROMPT.match(line):
             self._leave()
         elif self._blank and _SUMMARY.fullmatch(line):

@@ -170,6 +170,12 @@ def test_pa117_lines_that_are_neither_key_nor_value() -> None:
     assert findings == [("PA117", 1), ("PA117", 5)]
 
 
+def test_pa117_a_value_that_lost_its_blanks_is_read_and_told() -> None:
+    key, findings = key_of(lines("    a    REG_SZ    x", "b c    REG_SZ    y"))
+    assert {value.name: value.data for value in key.values.values()} == {"a": "x", "b c": "y"}
+    assert findings == [("PA117", 4)]
+
+
 def test_pa119_a_line_that_a_window_of_80_columns_cut() -> None:
     whole = "    ipsecData    REG_BINARY    " + "0123456789ABCDEF" * 8
     key, findings = key_of(lines(whole[:80], whole[80:], "    b    REG_SZ    x"))
