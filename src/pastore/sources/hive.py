@@ -14,12 +14,14 @@ from mmap import ACCESS_READ, mmap
 from typing import Final, NamedTuple
 
 from pastore.findings import Finding
+from pastore.model import Origin
 from pastore.sources import hivelog
 from pastore.sources.log import FindingLog, quoted
 from pastore.sources.reading import SourceError, read_bytes
-from pastore.sources.regf import BLOCK, LOG_TYPES, BaseBlock, Buffer, DamageError, Hive, Node, OverlapError, base_block
+from pastore.sources.regf import BLOCK, LOG_TYPES, BaseBlock, Buffer, DamageError, Hive, Node, StopReadingError, base_block
 from pastore.sources.registry import MAX_DEPTH, Key, Value, decode
 
+DAMAGE_LIMIT: Final = 10_000  # so many damaged structures are not an accident
 LOG_LIMIT: Final = 1 << 28  # bytes of one transaction log
 _MACHINE: Final = "HKEY_LOCAL_MACHINE"
 _CONTROL_SET: Final = r"ControlSet\d{3}|CurrentControlSet"
@@ -82,6 +84,8 @@ def read(data: bytes, source: str, logs: Mapping[str, bytes] | None = None) -> t
             return root, log.findings()
         current, block = _recovered(data, block, logs or {}, log)
         _Reader(current, block, log, root).run()
+    except StopReadingError as stop:  # last, and whatever the number of findings before it
+        return root, (*log.findings(), Finding("PA114", str(stop), Origin(source)))
     except DamageError as damage:
         log.add("PA114", str(damage))
     return root, log.findings()
@@ -128,17 +132,21 @@ def logs_beside(path: str) -> tuple[dict[str, bytes], list[str]]:
 
 
 def is_system(path: str) -> bool:
-    """Whether a file is a hive with control sets at its root."""
+    """Whether a file is a hive with control sets at its root, as far as it is not damaged there."""
     try:
         with open(path, "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
             block = base_block(data)
             if block.kind in LOG_TYPES:
                 return False
             hive = Hive(data, block)
-            children = hive.subkeys(hive.node(block.root), lambda _: None)
+            children = hive.subkeys(hive.node(block.root), _refuse)
             return any(re.fullmatch(_CONTROL_SET, child.name, re.IGNORECASE) for _, child in children)
     except (OSError, ValueError, DamageError):  # ValueError: an empty file
         return False
+
+
+def _refuse(damage: DamageError) -> None:
+    raise damage
 
 
 def _recovered(data: bytes, block: BaseBlock, logs: Mapping[str, bytes], log: FindingLog) -> tuple[Buffer, BaseBlock]:
@@ -172,6 +180,7 @@ class _Reader:
         self._tree = root
         self._children: dict[int, list[tuple[int, Node]]] = {}  # a list of subkeys can be read only once
         self._copied: set[int] = set()
+        self._damages = 0
 
     def run(self) -> None:
         """Copy what is wanted."""
@@ -179,13 +188,10 @@ class _Reader:
             what = f"the file has {self._size} bytes, and its base block says {BLOCK + self._block.size}"
             self._log.add("PA114", what)
         top = self._hive.node(self._block.root)
-        try:
-            found = self._is_target(self._block.root, top)
-            for target in _TARGETS:
-                if not found:
-                    self._look_for(target, top)
-        except OverlapError as damage:
-            self._damaged("", damage)
+        if self._is_target(self._block.root, top):
+            return
+        for target in _TARGETS:
+            self._look_for(target, top)
 
     # The way to what is wanted
 
@@ -283,3 +289,6 @@ class _Reader:
 
     def _damaged(self, path: str, damage: DamageError) -> None:
         self._log.add("PA114", str(damage), locator=path)
+        self._damages += 1
+        if self._damages >= DAMAGE_LIMIT:
+            raise StopReadingError(f"{DAMAGE_LIMIT} structures of the hive are damaged; reading stops", damage.at)

@@ -43,10 +43,11 @@ class DamageError(Exception):
 
     def __init__(self, what: str, at: int) -> None:
         super().__init__(f"{what}, at byte {at:#x} of the file")
+        self.at = at
 
 
-class OverlapError(DamageError):
-    """The budget is used up: reading ends."""
+class StopReadingError(DamageError):
+    """There is more than an honest hive can hold: reading ends."""
 
 
 class BaseBlock(NamedTuple):
@@ -184,7 +185,7 @@ class Hive:
             found += 1
             try:
                 child = self.node(offset)
-            except OverlapError:
+            except StopReadingError:
                 raise
             except DamageError as damage:
                 damaged(damage)
@@ -199,7 +200,7 @@ class Hive:
             offset, may_be_root = pending.pop()
             try:
                 magic, elements = self._list(offset, may_be_root=may_be_root)
-            except OverlapError:
+            except StopReadingError:
                 raise
             except DamageError as damage:
                 damaged(damage)
@@ -243,7 +244,7 @@ class Hive:
             try:
                 start, name, kind, size, place = self._value(_OFFSET.unpack_from(self._data, at + 4 * n)[0])
                 data = self._value_data(start, size, place)
-            except OverlapError:
+            except StopReadingError:
                 raise
             except DamageError as damage:
                 damaged(name, damage)
@@ -316,4 +317,4 @@ class Hive:
     def _charge(self, cost: int, at: int) -> None:
         self._budget -= cost
         if self._budget < 0:
-            raise OverlapError("structures of the hive overlap, so that it holds more than its size; reading stops", at)
+            raise StopReadingError("structures of the hive overlap, so that it holds more than its size; reading stops", at)

@@ -400,7 +400,8 @@ def test_lists_of_subkeys_that_overlap_cannot_take_long() -> None:
     started = time.monotonic()
     _, found = read(hostile)
     assert time.monotonic() - started < 10
-    assert "more like this, not listed" in found[-1]
+    assert "10000 structures of the hive are damaged; reading stops" in found[-1]
+    assert len(found) < 110
 
 
 def test_levels_without_end_are_cut() -> None:
