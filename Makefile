@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 NATIVE := setup.py pyproject.toml $(wildcard ext/core/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
 
-.PHONY: help demo test lint format sanitize bench clean
+.PHONY: help demo test proof lint format sanitize bench clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -15,6 +15,9 @@ demo: $(VENV)/built ## set up, then the whole way once on the bundled example
 
 test: $(VENV)/tested ## set up, then all tests
 	$(BIN)/python -m pytest $(PYTEST)
+
+proof: $(VENV)/tested ## the table against the kernel's nftables, with figures; PACKETS=100000 a rule set and family
+	PASTORE_PROOF_PACKETS=$(or $(PACKETS),100000) $(BIN)/python -m pytest -q tests/oracle/test_kernel.py $(PYTEST)
 
 lint: $(VENV)/linted ## formats, types, styles and import rules; warnings are errors
 	$(BIN)/ruff format --check .
@@ -35,8 +38,10 @@ sanitize: $(VENV)/tested ## both extensions and their tests under AddressSanitiz
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=build/sanitize \
 		$(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/matcher tests/unit/packets tests/property/test_matcher.py tests/property/test_packets.py
 
-bench: $(VENV)/tested ## the benchmarks; a file in benchmarks/record/ says what they gave
-	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only $(PYTEST)
+bench: $(VENV)/tested ## the benchmarks, and a dated page of what they gave in benchmarks/record
+	@mkdir -p build
+	$(BIN)/python -m pytest -q benchmarks --benchmark-enable --benchmark-only --benchmark-json build/bench.json --benchmark-quiet $(PYTEST)
+	$(BIN)/python -m benchmarks.record build/bench.json >"benchmarks/record/$$(date +%F)-$$(uname -m)-$$(nproc)cores.md"
 
 clean: ## everything that was made
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

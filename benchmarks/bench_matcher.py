@@ -71,7 +71,9 @@ class BenchLookup:
         assert np.array_equal(matcher(name).classify(*sample).index, matcher(name).scan(*sample).index)  # type: ignore[arg-type]
         verdicts = matcher(name).classify(*columns)
         stats = matcher(name).stats
-        benchmark.extra_info.update(layout=stats.layout, bytes=stats.bytes, build_ms=round(stats.build_seconds * 1000, 2))
+        benchmark.extra_info.update(
+            rows=stats.specific_filters, layout=stats.layout, bytes=stats.bytes, build_ms=round(stats.build_seconds * 1000, 2)
+        )
         measured(benchmark, "batch", lambda: matcher(name).classify(*columns, out=verdicts))
 
     def bench_scan(self, benchmark: BenchmarkFixture, name: str) -> None:

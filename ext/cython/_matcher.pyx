@@ -1,5 +1,6 @@
 """The C core for Python: buffers in, a call without the GIL, an error code out as an exception. No logic."""
 
+from cpython.number cimport PyNumber_Index
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
@@ -76,21 +77,21 @@ cdef class Table:
     def __dealloc__(self):
         pastore_close(self.table)
 
-    def match4(self, uint32_t src, uint32_t dst, uint8_t protocol, uint16_t sport, uint16_t dport,
-               uint8_t direction, uint8_t interface):
+    def match4(self, src, dst, protocol, sport, dport, uint8_t direction, uint8_t interface):
         cdef pastore_packet4 packet
         cdef uint8_t action = 0
         cdef int32_t index = -1
-        packet.src, packet.dst = src, dst
-        packet.sport, packet.dport = sport, dport
-        packet.protocol, packet.direction, packet.interface = protocol, direction, interface
+        # PyNumber_Index, because a conversion straight to a C integer would cut the fraction off a float.
+        packet.src, packet.dst = PyNumber_Index(src), PyNumber_Index(dst)
+        packet.sport, packet.dport = PyNumber_Index(sport), PyNumber_Index(dport)
+        packet.protocol, packet.direction, packet.interface = PyNumber_Index(protocol), direction, interface
         cdef int error = pastore_match4(self.table, &packet, &action, NULL if self.actions_only else &index)
         if error:
             raise error_of(error, 0)
         return action, index
 
-    def match6(self, const uint8_t[::1] src not None, const uint8_t[::1] dst not None, uint8_t protocol, uint16_t sport,
-               uint16_t dport, uint8_t direction, uint8_t interface):
+    def match6(self, const uint8_t[::1] src not None, const uint8_t[::1] dst not None, protocol, sport, dport,
+               uint8_t direction, uint8_t interface):
         cdef pastore_packet6 packet
         cdef uint8_t action = 0
         cdef int32_t index = -1
@@ -98,8 +99,8 @@ cdef class Table:
             raise ValueError("an IPv6 address is 16 bytes")
         memcpy(packet.src, &src[0], 16)
         memcpy(packet.dst, &dst[0], 16)
-        packet.sport, packet.dport = sport, dport
-        packet.protocol, packet.direction, packet.interface = protocol, direction, interface
+        packet.sport, packet.dport = PyNumber_Index(sport), PyNumber_Index(dport)
+        packet.protocol, packet.direction, packet.interface = PyNumber_Index(protocol), direction, interface
         cdef int error = pastore_match6(self.table, &packet, &action, NULL if self.actions_only else &index)
         if error:
             raise error_of(error, 0)

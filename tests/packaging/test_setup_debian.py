@@ -40,11 +40,32 @@ def test_root_gets_the_missing_packages_installed_and_named(tmp_path: Path) -> N
     assert (tmp_path / "apt.log").read_text().splitlines()[1].split()[-4:] == ["gcc", "libc6-dev", "python3-dev", "python3-venv"]
 
 
+def test_tests_get_a_domain_controller_and_nft_and_samba_does_not_start_by_itself(tmp_path: Path) -> None:
+    env = bare_machine(tmp_path, root=True, python="exit 0") | {"POLICY_RC_D": str(tmp_path / "policy-rc.d")}
+    (tmp_path / "apt-get").write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/apt.log\n{tmp_path}/policy-rc.d\necho $? >> {tmp_path}/apt.log\n'
+    )
+    (tmp_path / "chmod").symlink_to(shutil.which("chmod") or "chmod")
+    done = run(env, "test")
+    assert done.returncode == 0
+    update, refused, install, refused_too = (tmp_path / "apt.log").read_text().splitlines()
+    assert (update, refused, refused_too) == ("update -qq", "101", "101")
+    assert {"samba", "samba-ad-provision", "samba-dsdb-modules", "gcc"} <= set(install.split())
+    assert "Samba's own services are not started" in done.stdout
+    assert not (tmp_path / "policy-rc.d").exists()
+
+
 def test_others_are_told_what_is_missing_and_what_cannot_be_done(tmp_path: Path) -> None:
     done = run(bare_machine(tmp_path, root=False, python="exit 1"), "test")
     assert done.returncode == 1
-    lines = ("gcc libc6-dev: nothing can be built", "the tests under AddressSanitizer cannot run", "python3-venv")
-    for line in (*lines, "libwin-hivex-perl: hives cannot be held"):
+    told = (
+        "gcc libc6-dev: nothing can be built",
+        "the tests under AddressSanitizer cannot run",
+        "python3-venv",
+        "Active Directory",
+        "libwin-hivex-perl: hives cannot be held",
+    )
+    for line in told:
         assert line in done.stderr
     assert not (tmp_path / "apt.log").exists()
 

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from pastore.analysis.aim import aim_address, aim_number
 from pastore.filters.specific import SpecificFilters
 from pastore.matcher.columns import Columns
 
@@ -177,9 +178,9 @@ def aimed_packets(rules: SpecificFilters, n: int, seed: int, *, family: int = 4)
         return _anywhere(rng, n, family)
     rows = rows[rng.integers(0, len(rows), n)]
     last = (0, 0xFFFFFFFF) if family == 4 else (0xFFFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
-    src, dst = (_aim_address(rng, rows[f"{side}_lo"], rows[f"{side}_hi"], last) for side in ("src", "dst"))
+    src, dst = (aim_address(rng, rows[f"{side}_lo"], rows[f"{side}_hi"], _aims(rng, n), last) for side in ("src", "dst"))
     protocol, sport, dport = (
-        _aim_number(rng, rows[f"{name}_lo"], rows[f"{name}_hi"], end)
+        aim_number(rng, rows[f"{name}_lo"], rows[f"{name}_hi"], _aims(rng, n), end)
         for name, end in (("protocol", 255), ("sport", 65535), ("dport", 65535))
     )
     away = rng.random(n) < 0.02
@@ -218,33 +219,5 @@ def _in_family(words: U64, family: int) -> npt.NDArray[np.uint32] | npt.NDArray[
 _AIMS: Final = np.array([0.06, 0.28, 0.28, 0.06, 0.32])  # lo - 1, lo, hi, hi + 1, inside
 
 
-def _aim_number(
-    rng: np.random.Generator, lo: npt.NDArray[np.integer], hi: npt.NDArray[np.integer], last: int
-) -> npt.NDArray[np.int64]:
-    low, high = lo.astype(np.int64), hi.astype(np.int64)
-    inside = rng.integers(low, high + 1)
-    aim = rng.choice(5, len(low), p=_AIMS)
-    value: npt.NDArray[np.int64] = np.choose(aim, [low - 1, low, high, high + 1, inside])
-    return np.clip(value, 0, last)
-
-
-def _aim_address(rng: np.random.Generator, lo: U64, hi: U64, last: tuple[int, int]) -> U64:
-    """Do the same for addresses of two words, with carries across them."""
-    one, ones = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
-    before, after = lo.copy(), hi.copy()
-    before[:, 0] -= lo[:, 1] == 0
-    before[:, 1] -= one
-    before[~lo.any(axis=1)] = 0
-    after[:, 0] += hi[:, 1] == ones
-    after[:, 1] += one
-    after[(hi == np.array(last, np.uint64)).all(axis=1)] = last
-    inside = np.empty_like(lo)
-    inside[:, 0] = rng.integers(lo[:, 0], hi[:, 0], dtype=np.uint64, endpoint=True)
-    inside[:, 1] = rng.integers(
-        np.where(inside[:, 0] == lo[:, 0], lo[:, 1], np.uint64(0)),
-        np.where(inside[:, 0] == hi[:, 0], hi[:, 1], ones),
-        dtype=np.uint64,
-        endpoint=True,
-    )
-    aim = rng.choice(5, len(lo), p=_AIMS)[:, None]
-    return np.choose(aim, [before, lo, hi, after, inside])
+def _aims(rng: np.random.Generator, n: int) -> npt.NDArray[np.int64]:
+    return rng.choice(5, n, p=_AIMS)

@@ -85,7 +85,8 @@ def apply_once(
     findings = (*loaded.findings, *expansion.findings)
     errors = [finding for finding in _about(policy, loaded.findings) if finding.win32]
     errors += [finding for finding in expansion.findings if finding.severity is Severity.ERROR and finding.win32]
-    whole = policy.main_mode is None or (bool(expansion.failed_rules) and not expansion.applied_rules)
+    failed_rules = bool(expansion.failed_rules or errors)
+    whole = policy.main_mode is None or (failed_rules and not expansion.applied_rules)
     if whole:
         error = w.MM_POLICY_NOT_FOUND if policy.main_mode is None else _first_error(errors, w.INVALID_DATA)
         sink.write(event(failed, Policy=name, Error=error))
@@ -110,7 +111,8 @@ def _about(policy: Policy, findings: Iterable[Finding]) -> list[Finding]:
         guids.update(filter_list.guid for filter_list in rule.filter_lists)
         if rule.filter_action:
             guids.add(rule.filter_action.guid)
-    names = [str(guid) for guid in guids] + [name.lower() for rule in policy.rules for name in rule.missing]
+    missing = (*policy.missing, *(name for rule in policy.rules for name in rule.missing))
+    names = [str(guid) for guid in guids] + [name.lower() for name in missing]
     return [
         finding
         for finding in findings

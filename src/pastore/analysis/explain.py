@@ -66,7 +66,8 @@ def miss_text(row: Any, packet: Packet, field: str) -> str:
     """Return one sentence part: ``destination port 443 is not 445``."""
     family = packet.family
     if field == "protocol":
-        wanted = "-".join(dict.fromkeys(protocol_name(int(row[f"protocol_{end}"])) for end in ("lo", "hi")))
+        low, high = int(row["protocol_lo"]), int(row["protocol_hi"])
+        wanted = protocol_name(low) if low == high else f"in {low}-{high}"
         return f"protocol {protocol_name(packet.protocol)} is not {wanted}"
     if field in ("source", "destination"):
         name, value = ("src", packet.src) if field == "source" else ("dst", packet.dst)
@@ -88,7 +89,7 @@ def outranked(winner: SpecificFilter, other: SpecificFilter) -> str:
     if winner.protocol_set != other.protocol_set:
         return "it is less specific: it leaves the protocol open"
     if winner.ports_set != other.ports_set:
-        return f"it is less specific: it sets {other.ports_set or 'no'} ports against {winner.ports_set}"
+        return f"it is less specific: it sets {other.ports_set or 'no'} port against {winner.ports_set}"
     if winner.action != other.action:
         return "it is equally specific, and block goes before protect before allow"
     return "it is equally specific with the same action, and comes later by GUID"

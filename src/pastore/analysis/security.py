@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from pastore.findings import Finding
-from pastore.model import Action, Algorithm, AuthKind, FilterAction, MainModeMethod, Policy, Rule
+from pastore.model import Action, Algorithm, AuthKind, FilterAction, MainModeMethod, Offer, Policy, Rule
 
 # Numbers as stored: [MS-GPIPSEC] 2.2.1.2 for main mode, 2.2.1.4.1 for quick mode. An ESP algorithm 1 is DES in the data that
 # Windows writes and "null" in the specification; it is weak either way.
-_ESP_WEAK = {0: "no encryption", 1: "DES or no encryption", 2: "DES"}
+_ESP_WEAK = {0: "no encryption", 1: "DES (or no encryption)", 2: "DES"}
 _INTEGRITY_WEAK = {1: "MD5"}
 
 
@@ -22,7 +22,7 @@ def security(policy: Policy, default_exempt: int | None = None) -> Iterator[Find
     """
     exempt = policy.default_exempt if default_exempt is None else default_exempt
     if exempt in (0, 2):
-        message = f"NoDefaultExempt is {exempt}: anything with source port 88 passes every filter as Kerberos"
+        message = f"NoDefaultExempt is {exempt}: TCP and UDP with port 88 at either end pass every filter as Kerberos"
         yield Finding("PA503", message, policy.origin)
     if policy.main_mode:
         weak = sorted({name for method in policy.main_mode.methods for name in _main_mode_weaknesses(method)})
@@ -37,12 +37,20 @@ def security(policy: Policy, default_exempt: int | None = None) -> Iterator[Find
         if action is None or action.action is not Action.PROTECT or action in told:
             continue
         told.add(action)
-        weak = sorted({name for offer in action.offers for algorithm in offer.algorithms for name in _weaknesses(algorithm)})
+        weak = sorted({name for offer in action.offers for name in _offer_weaknesses(offer)})
         if weak:
             yield Finding("PA502", f"filter action {action.name!r} offers {', '.join(weak)}", action.origin, rule.label)
         if action.soft:
             message = f"filter action {action.name!r} falls back to clear text with computers that do not answer"
             yield Finding("PA504", message, action.origin, rule.label)
+
+
+def _offer_weaknesses(offer: Offer) -> Iterator[str]:
+    for algorithm in offer.algorithms:
+        yield from _weaknesses(algorithm)
+    transforms = {algorithm.transform for algorithm in offer.algorithms}
+    if "esp" in transforms and "ah" not in transforms and not any(algorithm.integrity for algorithm in offer.algorithms):
+        yield "ESP without integrity"
 
 
 def _authentication(rule: Rule) -> Iterator[Finding]:

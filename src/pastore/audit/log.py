@@ -50,9 +50,9 @@ def _read(stream: BinaryIO) -> Iterator[Entry | Damage]:
         except RecordError as error:
             unread += 1
             if ended or too_long:
-                yield Damage("PA161", number, f"Line {number} is not an event: {error}.")
+                yield Damage("PA161", number, f"line {number} is not an event: {error}")
             else:
-                yield Damage("PA160", number, f"Line {number}, the last, is torn: it has no line end, and {error}.")
+                yield Damage("PA160", number, f"line {number}, the last, is torn: it has no line end, and {error}")
             continue
         if last is not None and not last < entry.seq <= last + 1 + unread:
             yield Damage("PA161", number, _gap(number, last, entry.seq))
@@ -72,9 +72,9 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool, bool]]:
 
 def _gap(number: int, last: int, sequence: int) -> str:
     if sequence <= last:
-        return f"Line {number} has sequence number {sequence} after {last}: lines were copied in, moved or written twice."
+        return f"line {number} has sequence number {sequence} after {last}: lines were copied in, moved or written twice"
     missing = f"event {last + 1} is" if sequence == last + 2 else f"events {last + 1} to {sequence - 1} are"
-    return f"Line {number} has sequence number {sequence} after {last}: {missing} missing."
+    return f"line {number} has sequence number {sequence} after {last}: {missing} missing"
 
 
 def select(

@@ -263,7 +263,7 @@ class JsonLinesSink:
         self._ended = tail.ended
         self._end = size
         if tail.torn:
-            message = f"The log ends in a torn line of {tail.torn} bytes at byte {size - tail.torn}: its writer was stopped."
+            message = f"the log ends in a torn line of {tail.torn} bytes at byte {size - tail.torn}: its writer was stopped"
             self.torn.append(Damage("PA160", None, message))
 
     def _append(self, event: AuditEvent) -> None:

@@ -30,7 +30,7 @@ def command(source: str, once: bool, audit_file: str | None, audit_policy: tuple
     from pastore.audit.policy import AuditPolicy
     from pastore.audit.sinks import AuditWriteError, JsonLinesSink, MemorySink
     from pastore.findings import Severity
-    from pastore.findings.render import printable, text_lines
+    from pastore.findings.render import text_lines
     from pastore.model import Policy
     from pastore.model.win32 import describe
     from pastore.sources import load
@@ -60,13 +60,12 @@ def command(source: str, once: bool, audit_file: str | None, audit_policy: tuple
             click.echo("\n".join(text_lines(finding, paint)), err=True)
         cannot_answer(f"no policy was obtained from {source}")
     for failure in applied.failures:
-        told = describe(failure.win32)
-        what = printable(f"{failure.filter} of rule {failure.rule!r}")
-        talk(f"pastore: not added: {what} ({told.code}: {told.message})")
+        known = describe(failure.win32)
+        talk(f"pastore: not added: {failure.filter} of rule {failure.rule!r} ({known.code}: {known.message})")
     if applied.matcher is None:
-        talk(f"pastore: policy {printable(loaded.policy.name)!r} could not be applied")
+        talk(f"pastore: policy {loaded.policy.name!r} could not be applied")
         sys.exit(BAD_NEWS)
     stats = applied.matcher.stats
-    talk(f"pastore: policy {printable(loaded.policy.name)!r} applied: {stats.specific_filters} specific filters")
+    talk(f"pastore: policy {loaded.policy.name!r} applied: {stats.specific_filters} specific filters")
     if any(finding.severity is Severity.ERROR for finding in applied.findings):
         sys.exit(BAD_NEWS)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -11,16 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from pastore.cli.common import BAD_NEWS, NO_ANSWER, host_from, host_options, paint, say, source_options, talk
+from pastore.cli.common import BAD_NEWS, NO_ANSWER, cannot_answer, host_from, host_options, is_quiet, paint, say, source_options
 from pastore.findings import Finding, Severity, select
-from pastore.findings.render import Report, as_json, github, json_lines, text
+from pastore.findings.render import Report, as_json, github, json_lines, json_text, printable, text
 
 if TYPE_CHECKING:
     from pastore.filters.host import Host
     from pastore.model import Policy
 
 _LEVELS = {"error": 0, "warning": 1, "info": 2, "never": -1}
-_NO_POLICY = ("PA101", "PA102", "PA103", "PA104")  # findings that mean: nothing could be said about this source
 
 
 class Job(NamedTuple):
@@ -87,7 +87,7 @@ def check_policy(policy: "Policy", host: "Host", options: dict[str, Any]) -> Ite
     order = ORDERS[options["order"]]
     expansion = expand(policy, host, order=order, target=options["target"], default_exempt=options["default_exempt"])
     yield from expansion.findings
-    yield from security(policy, options["default_exempt"])
+    yield from security(policy, expansion.default_exempt)
 
 
 def count(policy: "Policy") -> tuple[int, int]:
@@ -143,14 +143,17 @@ def read_baseline(path: str) -> Counter[tuple[str, ...]]:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         return Counter(_key(finding) for source in document["sources"] for finding in source["findings"])
     except OSError as error:
-        raise click.UsageError(f"the baseline {path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise click.UsageError(f"the baseline {path} is not the JSON of an earlier pastore check") from None
+        raise click.UsageError(f"the baseline {printable(path)} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise click.UsageError(f"the baseline {printable(path)} is not the JSON of an earlier pastore check") from None
 
 
 def _key(finding: dict[str, Any]) -> tuple[str, ...]:
     # Lines move when a file is edited; what a finding is about does not.
-    return tuple(str(finding[name]) for name in ("code", "source", "locator", "rule", "filter", "message"))
+    told = dict(finding)
+    if finding["source"]:
+        told["message"] = re.sub(rf"({re.escape(finding['source'])}):\d+", r"\1", finding["message"])
+    return tuple(str(told[name]) for name in ("code", "source", "locator", "rule", "filter", "message"))
 
 
 def without_baseline(reports: list[Report], known: Counter[tuple[str, ...]]) -> list[Report]:
@@ -201,11 +204,14 @@ def command(sources: tuple[str, ...], **options: Any) -> None:
         reports = without_baseline(reports, read_baseline(options["baseline"]))
     skipped = sum(checked.skipped for checked in results)
     render(reports, skipped, options)
-    unanswered = any(job.named and not checked.answered for job, checked in zip(jobs, results, strict=True))
-    if unanswered or not any(checked.answered for checked in results):
-        if not unanswered:
-            talk("pastore: no policy was found in any of the sources")
+    unanswered = [job.source for job, checked in zip(jobs, results, strict=True) if job.named and not checked.answered]
+    for source in unanswered:
+        # Whatever the findings are selected by and written as, an exit status of 2 has its reason here.
+        click.echo(f"pastore: no policy was obtained from {printable(source)}", err=True)
+    if unanswered:
         sys.exit(NO_ANSWER)
+    if not any(checked.answered for checked in results):
+        cannot_answer("no policy was found in any of the sources")
     limit = _LEVELS[options["fail_level"]]
     if any(finding.severity.rank <= limit for report in reports for finding in report.findings):
         sys.exit(BAD_NEWS)
@@ -215,28 +221,25 @@ def run(jobs: list[Job], at_once: int) -> list[Checked]:
     """Check every source, in the order given, with a progress bar where there is a terminal and something to wait for."""
     if len(jobs) < 2:
         return [check_source(job) for job in jobs]
-    context = click.get_current_context(silent=True)
-    quiet = bool(context and context.find_root().params.get("quiet"))
-    hidden = quiet or not sys.stderr.isatty()
+    hidden = is_quiet() or not sys.stderr.isatty()
     if at_once == 1:
         with click.progressbar(jobs, label="checking", file=sys.stderr, hidden=hidden) as bar:
             return [check_source(job) for job in bar]
     from concurrent.futures import ProcessPoolExecutor
 
-    with (
-        ProcessPoolExecutor(min(at_once, len(jobs))) as pool,
-        click.progressbar(
-            pool.map(check_source, jobs), length=len(jobs), label="checking", file=sys.stderr, hidden=hidden
-        ) as done,
-    ):
-        return list(done)
+    with ProcessPoolExecutor(min(at_once, len(jobs))) as pool:
+        # Standard input is closed in the other processes.
+        running = [None if job.source == "-" else pool.submit(check_source, job) for job in jobs]
+        pairs = zip(jobs, running, strict=True)
+        with click.progressbar(pairs, length=len(jobs), label="checking", file=sys.stderr, hidden=hidden) as done:
+            return [future.result() if future else check_source(job) for job, future in done]
 
 
 def render(reports: list[Report], skipped: int, options: dict[str, Any]) -> None:
     """Write the findings to stdout in the form asked for."""
     form = options["output_format"]
     if form == "json":
-        say(json.dumps(as_json(reports, skipped), indent=2, ensure_ascii=False))
+        say(json_text(as_json(reports, skipped), indent=2))
     elif form == "jsonl":
         lines = json_lines(reports)
         if lines:

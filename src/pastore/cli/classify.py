@@ -1,7 +1,6 @@
 """pastore classify: a verdict for every packet."""
 
 import csv
-import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
@@ -19,9 +18,10 @@ from pastore.cli.common import (
     source_options,
     table,
     talk,
+    tell_damage,
     tell_findings,
 )
-from pastore.findings.render import printable
+from pastore.findings.render import json_text, printable
 
 if TYPE_CHECKING:
     from pastore.filters.specific import SpecificFilters
@@ -60,26 +60,34 @@ def write(path: str | None, batch: "PacketBatch", verdicts: "Verdicts", filters:
     """Write the records as CSV or JSON lines, by the end of the name; CSV to stdout without one."""
     if path is None:
         write_csv(sys.stdout, records(batch, verdicts, filters))
+        sys.stdout.flush()  # now, while a failure can still be told
         return
-    if not path.endswith((".csv", ".jsonl")):
-        raise click.UsageError(f"-o {path}: the name must end in .csv or .jsonl")
     try:
         with open(path, "w", encoding="utf-8", newline="") as file:
             if path.endswith(".csv"):
                 write_csv(file, records(batch, verdicts, filters))
             else:
                 for record in records(batch, verdicts, filters):
-                    file.write(json.dumps(dict(zip(COLUMNS, record, strict=True)), ensure_ascii=False) + "\n")
+                    file.write(json_text(dict(zip(COLUMNS, record, strict=True))) + "\n")
     except OSError as error:
         cannot_answer(f"{path} cannot be written: {error.strerror}")
     talk(f"pastore: {len(batch)} verdicts written to {path}")
 
 
 def write_csv(file: TextIO, rows: Iterator[tuple[Any, ...]]) -> None:
-    """Write records as CSV."""
+    """Write records as CSV.
+
+    A name of a rule is written so that neither a terminal nor a spreadsheet takes it for a command: control characters escaped,
+    an apostrophe before what would start a formula.
+    """
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(rows)
+    at = COLUMNS.index("rule")
+    for row in rows:
+        rule = row[at]
+        if rule and (rule[0] in "=+-@" or not rule.isprintable()):
+            row = (*row[:at], ("'" if rule[0] in "=+-@\t\r" else "") + printable(rule), *row[at + 1 :])
+        writer.writerow(row)
 
 
 def summary_lines(batch: "PacketBatch", verdicts: "Verdicts", filters: "SpecificFilters", by: str) -> list[str]:
@@ -146,13 +154,15 @@ def command(source: str, packets: str, **options: Any) -> None:
     """
     from pastore.packets.batch import read_packets
 
+    output = options["output"]
+    if output and not output.endswith((".csv", ".jsonl")):
+        raise click.UsageError(f"-o {output}: the name must end in .csv or .jsonl")
     loaded = load_source(source, options)
     host = host_from(options)
     batch = read_packets(packets)
     fatal = False
     for damage in batch.damage:
-        place = packets if damage.line is None else f"{packets}:{damage.line}"
-        click.echo(f"{paint(printable(place), 'place')}: {paint(damage.code, 'code')} {printable(damage.message)}", err=True)
+        tell_damage(packets, damage.line, damage.code, damage.message)
         fatal |= damage.fatal
     if fatal:
         cannot_answer(f"the packets of {packets} could not be read")
@@ -161,6 +171,6 @@ def command(source: str, packets: str, **options: Any) -> None:
     verdicts = compiled.matcher.classify(batch, threads=options["threads"])
     if options["summary"] or options["by"]:
         say("\n".join(summary_lines(batch, verdicts, compiled.matcher.filters, options["by"] or "rule")))
-    if options["output"] or not (options["summary"] or options["by"]):
-        write(options["output"], batch, verdicts, compiled.matcher.filters)
+    if output or not (options["summary"] or options["by"]):
+        write(output, batch, verdicts, compiled.matcher.filters)
     tell_findings((*loaded.findings, *compiled.matcher.findings))

@@ -9,9 +9,7 @@ import click
 if TYPE_CHECKING:
     from pastore.api import Compiled
     from pastore.filters.host import Host
-    from pastore.filters.specific import SpecificFilters
     from pastore.findings import Finding
-    from pastore.model import Policy
     from pastore.sources import Loaded
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,21 +41,32 @@ def paint(text: str, what: str) -> str:
 
 
 def say(text: str = "") -> None:
-    """Write data to stdout."""
-    click.echo(text)
+    """Write data to stdout; half a surrogate pair, as in a file name that is not UTF-8, as the escape that JSON has for it."""
+    click.echo(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def talk(text: str) -> None:
     """Write talk to stderr unless --quiet."""
+    if not is_quiet():
+        click.echo(_visible(text), err=True)
+
+
+def is_quiet() -> bool:
+    """Whether --quiet was given."""
     context = click.get_current_context(silent=True)
-    if not (context and context.find_root().params.get("quiet")):
-        click.echo(text, err=True)
+    return bool(context and context.find_root().params.get("quiet"))
 
 
 def cannot_answer(message: str) -> NoReturn:
     """End with exit status 2."""
-    click.echo(f"pastore: {message}", err=True)
+    click.echo(f"pastore: {_visible(message)}", err=True)
     sys.exit(NO_ANSWER)
+
+
+def _visible(text: str) -> str:
+    from pastore.findings.render import printable
+
+    return printable(text)  # it may quote the name of a file, which may hold anything
 
 
 def source_options(command: F) -> F:
@@ -143,6 +152,17 @@ def compile_source(loaded: "Loaded", options: dict[str, Any]) -> "Compiled":
     )
 
 
+def tell_damage(name: str, line: int | None, code: str, message: str) -> None:
+    """Say on stderr what could not be read of a file; with --quiet only if it is an error."""
+    from pastore.findings import CODES, Severity
+    from pastore.findings.render import printable
+
+    place = name if line is None else f"{name}:{line}"
+    text = f"{paint(printable(place), 'place')}: {paint(code, 'code')} {printable(message)}"
+    if CODES[code].severity is Severity.ERROR or not is_quiet():
+        click.echo(text, err=True)
+
+
 def tell_findings(findings: Iterable["Finding"]) -> None:
     """Say on stderr how many errors and warnings there are and where to read them."""
     from pastore.findings.render import counts
@@ -183,10 +203,3 @@ def table(
         line = (indent + "  ".join(cells)).rstrip()
         lines.append(paint(line, "heading") if heading and number == 0 else line)
     return lines
-
-
-def is_rule_list(policy: "Policy | SpecificFilters | None") -> bool:
-    """Whether what was loaded is a first-match rule list and not a Windows policy."""
-    from pastore.model import Policy
-
-    return policy is not None and not isinstance(policy, Policy)

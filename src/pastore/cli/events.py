@@ -1,19 +1,23 @@
 """pastore events: read, filter and render an audit log."""
 
-import json
 import socket
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from pastore.cli.common import cannot_answer, paint
-from pastore.findings.render import printable
+from pastore.cli.common import cannot_answer, paint, say, tell_damage
 
 if TYPE_CHECKING:
     from pastore.audit import Damage, Entry
+
+
+TOLD = 100  # damaged lines told one by one
+GIVE_UP = 100_000  # damaged lines after which a file without a single event is no audit log
 
 
 def numbers(texts: tuple[str, ...]) -> list[int]:
@@ -35,16 +39,23 @@ def moment(name: str, text: str | None) -> datetime | None:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def whole(items: "Iterator[Entry | Damage]", name: str) -> "Iterator[Entry]":
-    """Pass entries on and report damage on stderr as it is met."""
+def whole(items: "Iterator[Entry | Damage]", name: str, counts: Counter[str]) -> "Iterator[Entry]":
+    """Pass entries on, report damage on stderr as it is met, and count both: ``event``, or the code of the damage."""
     from pastore.audit import Entry
 
     for item in items:
         if isinstance(item, Entry):
+            counts["event"] += 1
             yield item
         else:
-            place = name if item.line is None else f"{name}:{item.line}"
-            click.echo(f"{paint(printable(place), 'place')}: {paint(item.code, 'code')} {printable(item.message)}", err=True)
+            counts[item.code] += 1
+            if counts[item.code] <= TOLD:
+                tell_damage(name, item.line, item.code, item.message)
+            if counts[item.code] > GIVE_UP and not counts["event"]:
+                break
+    for code, n in counts.items():
+        if code != "event" and n > TOLD:
+            tell_damage(name, None, code, f"{n - TOLD} more like these")
 
 
 @click.command("events")
@@ -69,34 +80,37 @@ def command(
     json gives the lines of the log as they are, xml Windows events, ecs JSON lines in the Elastic Common Schema.
     """
     from pastore.audit import Outcome, read_log, select
-    from pastore.audit.record import as_dict
 
-    host = computer or socket.gethostname()
+    if file == "-" and sys.stdin is None:
+        cannot_answer("standard input is closed")
     wanted = None if outcome is None else Outcome(outcome)
-    source = sys.stdin.buffer if file == "-" else file
+    conditions = (numbers(ids), wanted, moment("since", since), moment("until", until))
+    counts: Counter[str] = Counter()
     try:
-        chosen = select(read_log(source), numbers(ids), wanted, moment("since", since), moment("until", until))
-        entries = whole(chosen, file)
-        if output_format == "text":
-            from pastore.audit.text import render as text
-
-            for block in text(entries):
-                click.echo(colour(block), nl=False)
-        elif output_format == "xml":
-            from pastore.audit.winxml import render as xml
-
-            for block in xml(entries, host):
-                click.echo(block, nl=False)
-        elif output_format == "ecs":
-            from pastore.audit.ecs import render as ecs
-
-            for block in ecs(entries, host):
-                click.echo(block, nl=False)
-        else:
-            for entry in entries:
-                click.echo(json.dumps(as_dict(entry), ensure_ascii=False))
+        # Opened before anything is written: a file that is not there leaves no half a document behind.
+        with nullcontext(sys.stdin.buffer) if file == "-" else open(file, "rb") as stream:
+            entries = select(whole(read_log(stream), file, counts), *conditions)
+            for block in rendered(cast("Iterator[Entry]", entries), output_format, computer or socket.gethostname()):
+                say(block)
+    except BrokenPipeError:
+        raise  # who reads our output has seen enough
     except OSError as error:
         cannot_answer(f"{file} cannot be read: {error.strerror or error}")
+    if counts["PA161"] and not counts["event"]:
+        cannot_answer(f"{file} is not an audit log: no line of it is an event")
+
+
+def rendered(entries: "Iterator[Entry]", form: str, host: str) -> Iterator[str]:
+    """Return the entries in one of the output formats, without the last line end of each part."""
+    from pastore.audit import ecs, text, winxml
+    from pastore.audit.record import encode
+
+    if form == "json":
+        return (encode(entry).decode().removesuffix("\n") for entry in entries)
+    if form == "text":
+        return (colour(block).removesuffix("\n") for block in text.render(entries))
+    blocks = winxml.render(entries, host) if form == "xml" else ecs.render(entries, host)
+    return (block.removesuffix("\n") for block in blocks)
 
 
 def colour(block: str) -> str:

@@ -1,13 +1,12 @@
 """pastore explain: which filter decides, and why the others do not."""
 
-import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pastore.cli.common import compile_source, host_options, load_source, paint, say, source_options
-from pastore.findings.render import printable
+from pastore.findings.render import json_text, printable
 
 if TYPE_CHECKING:
     from pastore.api import Compiled
@@ -15,7 +14,8 @@ if TYPE_CHECKING:
     from pastore.model import Policy
     from pastore.packets.packet import Packet
 
-NEAR_LIMIT = 10
+NOT_ACTIVE = "its rule is not active"
+SHOWN = 10  # in text, of filters that nearly match and of filters that could not be applied; JSON has them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def source_dict(filters: "SpecificFilters", index: int) -> dict[str, Any] | None
 
 
 def candidates(compiled: "Compiled", packet: "Packet", winner: int, order: str) -> list[Candidate]:
-    """Return every other filter that matches, then the first few that nearly do; each generic filter once."""
+    """Return every other filter that matches, then those that miss in one field; each generic filter once."""
     from pastore.analysis.explain import miss_text, outranked, rows_near
     from pastore.model import Action
 
@@ -60,7 +60,7 @@ def candidates(compiled: "Compiled", packet: "Packet", winner: int, order: str) 
         if near.misses:
             why = miss_text(row, packet, near.misses[0])
         elif filters.rows["exempt"][winner]:
-            why = "default exemptions come first"
+            why = "another default exemption comes first" if row["exempt"] else "default exemptions come first"
         else:
             first, other = (specific[winner], specific[near.index]) if specific else (None, None)
             why = outranked(first, other) if first and other and order == "weight" else "it is listed later"
@@ -78,7 +78,7 @@ def candidates(compiled: "Compiled", packet: "Packet", winner: int, order: str) 
             matching[key] = found
     # Filters for the other interface type or direction come first: everything else about them fits.
     nearest = sorted(missing.values(), key=lambda candidate: not candidate.why.startswith("it is for "))
-    return [*matching.values(), *nearest[:NEAR_LIMIT]]
+    return [*matching.values(), *nearest]
 
 
 def idle_candidates(policy: "Policy", options: dict[str, Any], packet: "Packet") -> list[Candidate]:
@@ -99,7 +99,7 @@ def idle_candidates(policy: "Policy", options: dict[str, Any], packet: "Packet")
         if isinstance(source, PolicyFilter):
             action = str(Action(int(expansion.filters.rows["action"][near.index])))
             found[int(expansion.filters.rows["filter"][near.index])] = Candidate(
-                source.rule, source.as_dict(), action, "its rule is not active", source.text, source.place, matches=False
+                source.rule, source.as_dict(), action, NOT_ACTIVE, source.text, source.place, matches=False
             )
     return list(found.values())
 
@@ -160,8 +160,9 @@ def command(
 
     if isinstance(loaded.policy, Policy):
         others += idle_candidates(loaded.policy, options, packet)
+        others.sort(key=lambda other: (not other.matches, other.why != NOT_ACTIVE))
     if output_format == "json":
-        say(json.dumps(explain_json(compiled, packet, verdict, others), indent=2, ensure_ascii=False))
+        say(json_text(explain_json(compiled, packet, verdict, others), indent=2))
     else:
         say("\n".join(explain_text(compiled, packet, verdict, others)))
 
@@ -219,13 +220,18 @@ def explain_text(compiled: "Compiled", packet: "Packet", verdict: Any, others: l
     ):
         if chosen:
             lines += ["", title]
-            for other in chosen:
-                name = f"rule {printable(other.rule)!r}" if other.rule else "default exemption"
-                lines.append(f"  {paint(other.action, other.action)} by {name}, filter {printable(other.text)}")
+            shown = chosen if chosen[0].matches else chosen[:SHOWN]
+            for other in shown:
+                name = f"rule {printable(other.rule)!r}, filter {printable(other.text)}" if other.rule else printable(other.text)
+                lines.append(f"  {paint(other.action, other.action)} by {name}")
                 lines.append(f"    but {printable(other.why)}")
+            if len(shown) < len(chosen):
+                lines.append(f"  and {len(chosen) - len(shown)} more, which --output-format json lists")
     failed = failed_candidates(compiled)
     if failed:
-        lines += ["", "These could not be applied and were not considered:", *(f"  {line}" for line in failed)]
+        lines += ["", "These could not be applied and were not considered:", *(f"  {line}" for line in failed[:SHOWN])]
+        if len(failed) > SHOWN:
+            lines.append(f"  and {len(failed) - SHOWN} more, which `pastore check` tells")
     return lines
 
 

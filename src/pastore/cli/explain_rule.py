@@ -1,12 +1,11 @@
 """pastore explain --rule: what a rule does and what hides it."""
 
-import json
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from pastore.cli.common import cannot_answer, paint, say
-from pastore.findings.render import printable
+from pastore.findings.render import json_text, printable
 
 if TYPE_CHECKING:
     from pastore.api import Compiled
@@ -29,13 +28,11 @@ class Reach:
 def explain_rule(policy: "Policy | SpecificFilters | None", compiled: "Compiled", name: str, output_format: str) -> None:
     """Write what the rule of that name or GUID does."""
     filters = compiled.matcher.filters
-    wanted = labels(policy, filters, name)
+    wanted, rows = chosen(policy, filters, name)
     if not wanted:
         known = list(dict.fromkeys(source.rule for source in filters.sources if source.rule))[:20]
         cannot_answer(f"there is no rule {name!r}; rules with filters are: {', '.join(map(repr, known)) or 'none'}")
-    reaches = [
-        reach(filters, index) for index in range(len(filters)) if (source := filters.source(index)) and source.rule in wanted
-    ]
+    reaches = [reach(filters, index) for index in rows]
     findings = [finding for finding in compiled.matcher.findings if finding.rule in wanted]
     if output_format == "json":
         document = {
@@ -44,7 +41,7 @@ def explain_rule(policy: "Policy | SpecificFilters | None", compiled: "Compiled"
             "rows": [asdict(each) for each in reaches],
             "findings": [finding.as_dict() for finding in findings],
         }
-        say(json.dumps(document, indent=2, ensure_ascii=False))
+        say(json_text(document, indent=2))
         return
     say(paint(f"Rule {printable(sorted(wanted)[0])}", "heading"))
     if not reaches:
@@ -56,16 +53,21 @@ def explain_rule(policy: "Policy | SpecificFilters | None", compiled: "Compiled"
         say(f"  {paint(finding.code, 'code')} {printable(finding.message)}")
 
 
-def labels(policy: "Policy | SpecificFilters | None", filters: "SpecificFilters", name: str) -> set[str]:
-    """Return the labels of the rules that a name or GUID stands for."""
+def chosen(policy: "Policy | SpecificFilters | None", filters: "SpecificFilters", name: str) -> tuple[set[str], list[int]]:
+    """Return the labels of the rules that a name or GUID stands for, and their rows."""
+    from pastore.filters.expand import PolicyFilter
     from pastore.model import Policy
 
-    if isinstance(policy, Policy):
-        bare = name.strip("{}").lower()
-        rules = policy.rules
-        exact = {rule.label for rule in rules if rule.label == name or str(rule.guid) == bare}
-        return exact or {rule.label for rule in rules if rule.label.lower() == name.lower()}
-    return {name} if any(source.rule == name for source in filters.sources) else set()
+    sources = [filters.source(index) for index in range(len(filters))]
+    if not isinstance(policy, Policy):
+        rows = [index for index, source in enumerate(sources) if source and source.rule == name]
+        return ({name} if rows else set()), rows
+    bare = name.strip("{} ").lower()
+    rules = [rule for rule in policy.rules if rule.label == name or str(rule.guid) == bare]
+    rules = rules or [rule for rule in policy.rules if rule.label.casefold() == name.casefold()]
+    guids = {rule.guid for rule in rules}
+    rows = [index for index, source in enumerate(sources) if isinstance(source, PolicyFilter) and source.node.guid in guids]
+    return {rule.label for rule in rules}, rows
 
 
 def reach(filters: "SpecificFilters", index: int) -> Reach:
@@ -89,7 +91,7 @@ def reach(filters: "SpecificFilters", index: int) -> Reach:
         return Reach(index, row_text(row), action, "undecided", hiding, None)
     if not left:
         return Reach(index, row_text(row), action, "none", hiding, None)
-    example = packet_text(family, left[0])
+    example = packet_text(family, max(left, key=lambda piece: _ordinary(family, piece)))
     return Reach(index, row_text(row), action, "part" if earlier else "all", hiding, example)
 
 
@@ -121,14 +123,34 @@ def row_text(row: Any) -> str:
     return f"{text} {way}, IPv{family}"
 
 
+_ADDRESSES = {
+    family: tuple(int(ip_address(text)) for text in texts)
+    for family, texts in ((4, ("192.0.2.1", "10.0.0.1")), (6, ("2001:db8::1", "fe80::1")))
+}
+_NUMBERS = ((6, 17, 1), (49152,), (80, 443), (0,), (0,))  # what people know when they see it: protocol, ports, in, lan
+
+
+def _wish(family: int, field: int, low: int, high: int) -> int | None:
+    """Return an ordinary value of a field, None where a range holds none."""
+    wishes = _ADDRESSES[family] if field < 2 else _NUMBERS[field - 2]
+    return next((wish for wish in wishes if low <= wish <= high), None)
+
+
+def _ordinary(family: int, box: tuple[tuple[int, int], ...]) -> int:
+    """Return in how many fields a box has something ordinary."""
+    return sum(_wish(family, field, low, high) is not None for field, (low, high) in enumerate(box))
+
+
 def packet_text(family: int, box: tuple[tuple[int, int], ...]) -> str:
     """Return one packet of a box as `explain` takes it, an ordinary one where the box allows."""
     from pastore.packets.packet import Packet
 
-    address = int(ip_address("192.0.2.1" if family == 4 else "2001:db8::1"))
-    ordinary = (address, address, 6, 49152, 80, 0, 0)
-    chosen = [wish if low <= wish <= high else low for (low, high), wish in zip(box, ordinary, strict=True)]
-    src, dst, protocol, sport, dport, direction, interface = chosen
+    wishes = [_wish(family, field, low, high) for field, (low, high) in enumerate(box)]
+    # Not the network's own address, where there is another.
+    rest = [min(low + 1, high) if field < 2 else low for field, (low, high) in enumerate(box)]
+    src, dst, protocol, sport, dport, direction, interface = (
+        other if wish is None else wish for wish, other in zip(wishes, rest, strict=True)
+    )
     if protocol not in (6, 17):
         sport, dport = box[3][0], box[4][0]
     return str(Packet(family, protocol, src, dst, sport, dport, direction, interface))

@@ -2,7 +2,9 @@
 
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -14,10 +16,15 @@ _COMMANDS = {
     "show": "A policy as a person reads it.",
     "explain": "Why a packet is allowed, blocked or protected.",
     "classify": "A verdict for every packet of a capture, CSV or trace.",
+    "verify": "Proof on your policy: the table against a scan and the kernel's nftables.",
     "agent": "Load and apply a policy once, writing the audit events.",
     "events": "Read, filter and render an audit log.",
     "rule": "What a finding means and how to mend it.",
 }
+
+
+_INTERRUPTED = 128 + 2  # as a shell reports SIGINT and SIGPIPE
+_NOBODY_READS = 128 + 13
 
 
 class LazyGroup(click.Group):
@@ -34,6 +41,16 @@ class LazyGroup(click.Group):
         command = getattr(import_module(f"pastore.cli.{cmd_name}"), "command")  # noqa: B009
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; one that is interrupted, or whose reader has gone, ends as a shell expects and not as an answer."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.exit(_INTERRUPTED)
+        except BrokenPipeError:
+            _abandon_output()
+            sys.exit(_NOBODY_READS)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -66,15 +83,46 @@ def cli(quiet: bool) -> None:
     """
 
 
+def _abandon_output() -> None:
+    """Let what is left in the buffer of stdout go nowhere, or the interpreter would try again at the end and complain."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        return
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def open_streams() -> None:
+    """Make stdout and stderr take every character.
+
+    Data is UTF-8 whatever the locale says, since JSON has to be; on a terminal, and in talk, what its encoding lacks is escaped.
+    The bytes of a file name that are no text are escaped too. A stream that the caller closed swallows what is written.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (it stays open)
+        elif isinstance(stream, TextIOWrapper):
+            data = name == "stdout" and not stream.isatty()
+            stream.reconfigure(encoding="utf-8" if data else None, errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command; whatever happens, the answer is a sentence and an exit status."""
     # NO_COLOR (no-color.org) counts when it is set and not empty.
     color = False if os.environ.get("NO_COLOR") else None
     extra: dict[str, Any] = {} if color is None else {"color": color}
     try:
+        open_streams()
         cli.main(prog_name="pastore", **extra)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
+    except OSError as error:
+        if os.environ.get("PASTORE_TRACEBACK"):
+            raise
+        click.echo(f"pastore: the system refused to read or write: {error.strerror or error}", err=True)
+        _abandon_output()
+        sys.exit(2)
     except MemoryError:
         click.echo("pastore: out of memory; the input is too large for this machine", err=True)
         sys.exit(2)

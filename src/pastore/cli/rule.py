@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from pastore.cli.common import NO_ANSWER, paint, say, table
+from pastore.cli.common import cannot_answer, paint, say, table
 
 
 @click.command("rule")
@@ -22,8 +22,7 @@ def command(code: str | None) -> None:
         from difflib import get_close_matches
 
         close = get_close_matches(wanted, CODES, n=3)
-        click.echo(f"pastore: there is no finding {code}" + (f"; did you mean {', '.join(close)}?" if close else ""), err=True)
-        sys.exit(NO_ANSWER)
+        cannot_answer(f"there is no finding {code}" + (f"; did you mean {', '.join(close)}?" if close else ""))
     text = page(wanted)
     if sys.stdout.isatty():
         from rich.console import Console

@@ -66,6 +66,8 @@ def policy_lines(policy: "Policy") -> list[str]:
         ("NoDefaultExempt", exempt),
         ("Key exchange", main_mode_text(policy.main_mode) + late(policy.main_mode)),
     ]
+    if policy.missing:
+        facts.append(("Missing", ", ".join(printable(name) for name in policy.missing)))
     if policy.dn:
         facts.insert(1, ("DN", printable(policy.dn)))
     if policy.description:

@@ -15,7 +15,7 @@ from pastore.filters.exemptions import DEFAULT, Exemption, ExemptRow, exempt_row
 from pastore.filters.host import UNKNOWN_HOST, Host
 from pastore.filters.specific import ROW, FilterSource, SpecificFilters
 from pastore.filters.text import address_text, filter_text, ip_text, prefix_length
-from pastore.filters.weight import CONFLICT_LIMIT, Order, SpecificFilter, conflicts, range_bits, weight
+from pastore.filters.weight import CONFLICT_LIMIT, PAIR_LIMIT, Order, SpecificFilter, conflicts, range_bits, weight
 from pastore.findings import Finding
 from pastore.model import (
     NO_GUID,
@@ -33,6 +33,7 @@ from pastore.model import (
 from pastore.packets.names import protocol_name
 
 TARGETS: Final = ("2000", "xp", "2003", "vista")
+_PRODUCTS: Final = {"2000": "Windows 2000", "xp": "Windows XP", "2003": "Windows Server 2003"}
 _TCP_UDP: Final = (6, 17)
 _ANY_PORTS: Final = (0, 65535)
 _INTERFACES: Final = {
@@ -114,6 +115,8 @@ class Expansion:
         Every generic filter that could not be added, with the Win32 code.
     applied_rules, failed_rules : tuple of str
         Labels of rules that gave at least one row, and of rules of which something failed.
+    default_exempt : int
+        The NoDefaultExempt value that was taken, 0 to 3.
     """
 
     filters: SpecificFilters
@@ -122,6 +125,7 @@ class Expansion:
     failures: tuple[Failure, ...]
     applied_rules: tuple[str, ...]
     failed_rules: tuple[str, ...]
+    default_exempt: int
 
 
 def expand(
@@ -169,7 +173,8 @@ class _Expander:
         self.failed_rules: dict[str, None] = {}
 
     def run(self, order: Order, default_exempt: int | None) -> Expansion:
-        exempt = self._exemptions(default_exempt)
+        exempt_value = self._default_exempt(default_exempt)
+        exempt = exempt_rows(exempt_value, self.host, (4, 6) if self.target == "vista" else (4,))
         exemptions = {kind: at for at, kind in enumerate(dict.fromkeys(row.kind for row in exempt))}
         self.sources.extend(Exemption(kind) for kind in exemptions)
         produced: list[SpecificFilter] = []
@@ -193,6 +198,7 @@ class _Expander:
             tuple(self.failures),
             tuple(applied),
             tuple(self.failed_rules),
+            exempt_value,
         )
 
     def _find(self, code: str, message: str, origin: Origin, rule: Rule | None = None, filter_: Filter | None = None) -> Finding:
@@ -213,7 +219,7 @@ class _Expander:
     def _rule_of(self, source: int) -> str:
         return self.sources[source].rule or ""
 
-    def _exemptions(self, given: int | None) -> list[ExemptRow]:
+    def _default_exempt(self, given: int | None) -> int:
         value = given if given is not None else self.policy.default_exempt
         if value is None:
             value = DEFAULT
@@ -227,10 +233,10 @@ class _Expander:
             value = 3
         elif value > 1 and self.target in ("2000", "xp"):
             self._find(
-                "PA404", f"Windows {self.target} knows NoDefaultExempt 0 and 1 only: {value} is taken as 1", self.policy.origin
+                "PA404", f"{_PRODUCTS[self.target]} knows NoDefaultExempt 0 and 1 only: {value} is taken as 1", self.policy.origin
             )
             value = 1
-        return exempt_rows(value, self.host, (4, 6) if self.target == "vista" else (4,))
+        return value
 
     # Rules
 
@@ -278,7 +284,7 @@ class _Expander:
 
     def _filter(self, rule: Rule, filter_list: FilterList, filter_: Filter) -> Iterator[SpecificFilter]:
         if filter_.version == 2 and self.target != "vista":
-            self._find("PA307", f"Windows {self.target} does not read version 2 filters", filter_.origin, rule, filter_)
+            self._find("PA307", f"{_PRODUCTS[self.target]} does not read version 2 filters", filter_.origin, rule, filter_)
             return
         fault = self._filter_fault(rule, filter_)
         if fault:
@@ -336,7 +342,7 @@ class _Expander:
             if address.kind is AddressKind.SUBNET and address.low & ~address.high:
                 family = address.families[0]
                 network = f"{ip_text(family, address.low & address.high)}/{prefix_length(address.high, family)}"
-                message = f"the {end} {address_text(address)} has bits outside its mask: {network} is meant"
+                message = f"the {end} {address_text(address)} has bits outside its mask: {network} is taken"
                 self._find("PA304", message, filter_.origin, rule, filter_)
         if filter_.protocol not in _TCP_UDP and not (filter_.sport.is_any and filter_.dport.is_any):
             name = protocol_name(filter_.protocol) if filter_.protocol else "any protocol"
@@ -344,7 +350,7 @@ class _Expander:
         if filter_.mirrored and (rule.tunnel or filter_.tunnel):
             self._find(
                 "PA311",
-                "a tunnel has a rule for each direction: the mirrored copy uses the same endpoint",
+                "the filter of a tunnel rule is mirrored: its copy for the other direction uses the same endpoint",
                 filter_.origin,
                 rule,
                 filter_,
@@ -461,11 +467,15 @@ class _Expander:
             if source in repeated and source not in left:
                 code = "PA212" if entry.tunnel else "PA211"
                 found = self._find(
-                    code, f"the same conditions as a filter {where}", entry.filter.origin, entry.node, entry.filter
+                    code,
+                    f"a filter {where} has the same conditions: this one is not added",
+                    entry.filter.origin,
+                    entry.node,
+                    entry.filter,
                 )
                 self._fail(found, entry.node, [entry.filter])
                 continue
-            what = "one direction has the conditions" if source in left else "it is the mirror image"
+            what = "one direction of it has the conditions" if source in left else "it is the mirror image"
             message = f"{what} of filter {existing.text} {where}, which comes first and decides"
             self._find("PA313", message, entry.filter.origin, entry.node, entry.filter)
         return kept
@@ -474,7 +484,8 @@ class _Expander:
         told: set[tuple[int, int]] = set()
         for pair in conflicts(rows):
             if pair is None or len(told) == CONFLICT_LIMIT:
-                self._find("PA403", f"the search for conflicts stopped after {len(told)} of them", self.policy.origin)
+                reason = f"{PAIR_LIMIT} pairs of filters" if pair is None else f"{len(told)} conflicts"
+                self._find("PA403", f"the search for conflicts stopped after {reason}: there may be more", self.policy.origin)
                 return
             winner, loser = rows[pair[0]], rows[pair[1]]
             if (winner.source, loser.source) in told or self._within_host(winner, loser):

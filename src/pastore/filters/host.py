@@ -46,7 +46,7 @@ class Local:
             If the text is neither.
         """
         try:
-            interface = ip_interface(text.strip())
+            interface = ip_interface(str(text).strip())
         except ValueError:
             raise ValueError(f"{text!r} is not an address such as 10.9.0.7, 10.9.0.7/24 or 2001:db8::7") from None
         network, address = interface.network, int(interface.ip)
@@ -89,6 +89,9 @@ class Host:
         ValueError
             If one of them is not an address; the message says which.
         """
+        for name, texts in (("me", me), ("dns", dns), ("wins", wins), ("dhcp", dhcp), ("gateway", gateway)):
+            if isinstance(texts, str):
+                raise ValueError(f"{name} is the text {texts!r}: give a list of addresses")
         given = (
             (AddressKind.DNS_SERVER, "DNS server", dns),
             (AddressKind.WINS_SERVER, "WINS server", wins),
@@ -99,7 +102,7 @@ class Host:
         for kind, name, texts in given:
             for text in texts:
                 try:
-                    servers.append((kind, ip_address(text.strip())))
+                    servers.append((kind, ip_address(str(text).strip())))
                 except ValueError:
                     raise ValueError(f"{name} {text!r} is not an address") from None
         return cls(tuple(Local.parse(text) for text in me), tuple(servers))

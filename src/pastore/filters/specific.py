@@ -144,23 +144,20 @@ class SpecificFilters:
         Raises
         ------
         ValueError
-            If shapes or values do not fit; the message names the column or the row.
+            If shapes or values do not fit; the message names the column and, for ranges that run backwards, the row.
         """
         addresses = {"src_lo": src_lo, "src_hi": src_hi, "dst_lo": dst_lo, "dst_hi": dst_hi}
-        words: dict[str, npt.NDArray[np.uint64]] = {}
-        families: set[int] = set()
-        for name, value in addresses.items():
-            family, words[name] = _address_words(name, value)
-            families.add(family)
-        if len(families) != 1:
-            raise ValueError("the four address columns must be of one family: all (n,) uint32 or all (n, 16) uint8")
-        n = len(words["src_lo"])
-        if any(len(column) != n for column in words.values()):
-            raise ValueError("the four address columns must have the same length")
+        family, first = _address_words("src_lo", src_lo)
+        n = len(first)
         rows = np.zeros(n, ROW)
-        for name, column in words.items():
+        rows["family"] = family
+        for name, value in addresses.items():
+            other, column = _address_words(name, value)
+            if other != family:
+                raise ValueError(f"{name}: IPv{other} addresses, but src_lo has IPv{family} ones")
+            if len(column) != n:
+                raise ValueError(f"{name}: expected {n} addresses, as many as src_lo has, got {len(column)}")
             rows[name] = column
-        rows["family"] = families.pop()
         numeric = {
             "protocol_lo": (protocol_lo, 255),
             "protocol_hi": (protocol_hi, 255),
@@ -172,11 +169,13 @@ class SpecificFilters:
         for name, (value, limit) in numeric.items():
             rows[name] = _numbers(name, value, n, limit)
         actions = {str(action): int(action) for action in Action if action}
-        rows["action"] = _numbers("action", _words_to_codes("action", action, actions), n, 3)
+        rows["action"] = _numbers("action", _words_to_codes("action", action, actions), n, 3, 1)
         rows["direction"] = _numbers("direction", _words_to_codes("direction", direction, _DIRECTIONS), n, 2)
         rows["interface"] = _numbers("interface", _words_to_codes("interface", interface, _INTERFACES), n, 2)
-        rows["rank"] = np.arange(n, dtype=np.int32) if rank is None else rank
-        rows["filter"] = np.arange(n, dtype=np.int32) if len(sources) == n and n else -1
+        rows["rank"] = np.arange(n, dtype=np.int32) if rank is None else _numbers("rank", rank, n, 2**31 - 1, -(2**31))
+        if len(sources) not in (0, n):
+            raise ValueError(f"sources: expected one for each of {n} rows, got {len(sources)}")
+        rows["filter"] = np.arange(n, dtype=np.int32) if len(sources) else -1
         if rank is not None:
             rows = rows[np.argsort(rows["rank"], kind="stable")]
         return cls(rows, sources)
@@ -226,14 +225,14 @@ def _address_words(name: str, value: npt.ArrayLike) -> tuple[int, npt.NDArray[np
     raise ValueError(f"{name}: expected (n,) integers for IPv4 or (n, 16) uint8 for IPv6, got {column.shape} {column.dtype}")
 
 
-def _numbers(name: str, value: npt.ArrayLike, n: int, limit: int) -> npt.NDArray[Any]:
+def _numbers(name: str, value: npt.ArrayLike, n: int, limit: int, least: int = 0) -> npt.NDArray[Any]:
     column = np.asarray(value)
     if column.shape not in ((), (n,)):
         raise ValueError(f"{name}: expected one value or {n}, got shape {column.shape}")
     if column.size and not np.issubdtype(column.dtype, np.integer):
         raise ValueError(f"{name}: expected integers, got {column.dtype}")
-    if column.size and (int(column.min()) < 0 or int(column.max()) > limit):
-        raise ValueError(f"{name}: values must be 0 to {limit}")
+    if column.size and (int(column.min()) < least or int(column.max()) > limit):
+        raise ValueError(f"{name}: values must be {least} to {limit}")
     return column
 
 
@@ -248,15 +247,20 @@ def _words_to_codes(name: str, value: npt.ArrayLike, codes: dict[str, int]) -> n
 
 
 def _check(rows: npt.NDArray[np.void]) -> None:
-    bad = np.zeros(len(rows), bool)
+    for what, bad in _faults(rows):
+        if bad.any():
+            raise ValueError(f"row {int(np.argmax(bad))} is not well formed: {what}")
+
+
+def _faults(rows: npt.NDArray[np.void]) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+    """Yield what can be wrong with a row, and with which rows it is."""
+    yield "family is neither 4 nor 6", (rows["family"] != 4) & (rows["family"] != 6)
     for field in ("src", "dst"):
         lo, hi = rows[f"{field}_lo"], rows[f"{field}_hi"]
-        bad |= (lo[:, 0] > hi[:, 0]) | ((lo[:, 0] == hi[:, 0]) & (lo[:, 1] > hi[:, 1]))
-        bad |= (rows["family"] == 4) & ((hi[:, 0] != 0) | (hi[:, 1] > 0xFFFFFFFF))
+        yield f"{field}_lo is above {field}_hi", (lo[:, 0] > hi[:, 0]) | ((lo[:, 0] == hi[:, 0]) & (lo[:, 1] > hi[:, 1]))
+        yield f"{field}_hi is above every IPv4 address", (rows["family"] == 4) & ((hi[:, 0] != 0) | (hi[:, 1] > 0xFFFFFFFF))
     for field in ("sport", "dport", "protocol"):
-        bad |= rows[f"{field}_lo"] > rows[f"{field}_hi"]
-    bad |= (rows["family"] != 4) & (rows["family"] != 6)
-    bad |= (rows["action"] < 1) | (rows["action"] > 3)
-    bad |= (rows["direction"] > BOTH) | (rows["interface"] > ALL) | (rows["exempt"] >= len(EXEMPTIONS))
-    if bad.any():
-        raise ValueError(f"row {int(np.argmax(bad))} is not well formed: a range runs backwards or a code is unknown")
+        yield f"{field}_lo is above {field}_hi", rows[f"{field}_lo"] > rows[f"{field}_hi"]
+    yield "action is none of 1 to 3", (rows["action"] < 1) | (rows["action"] > 3)
+    for field, most in (("direction", BOTH), ("interface", ALL), ("exempt", len(EXEMPTIONS) - 1)):
+        yield f"{field} is none of 0 to {most}", rows[field] > most

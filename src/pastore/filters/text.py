@@ -81,13 +81,9 @@ def conditions_text(protocol: str, src: str, sport: Ports, dst: str, dport: Port
 
 def filter_text(filter_: Filter) -> str:
     """Return a generic filter in one line: ``tcp any > me:445 (mirrored)``."""
-    text = conditions_text(
-        protocol_name(filter_.protocol) if filter_.protocol else "",
-        address_text(filter_.src),
-        filter_.sport,
-        address_text(filter_.dst),
-        filter_.dport,
-    )
-    if 6 in filter_.src.families + filter_.dst.families and ":" not in text:
+    protocol = protocol_name(filter_.protocol) if filter_.protocol else ""
+    src, dst = address_text(filter_.src), address_text(filter_.dst)
+    text = conditions_text(protocol, src, filter_.sport, dst, filter_.dport)
+    if 6 in filter_.src.families + filter_.dst.families and ":" not in src + dst:
         text += " IPv4 and IPv6" if 4 in filter_.src.families + filter_.dst.families else " IPv6"
     return f"{text} (mirrored)" if filter_.mirrored else text

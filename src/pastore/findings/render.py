@@ -1,6 +1,7 @@
 """Findings as text and JSON."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,11 @@ from typing import Any
 from pastore.findings.codes import CODES, Severity
 from pastore.findings.finding import Finding, in_order
 from pastore.model.win32 import describe
+
+# DEL and C1 controls, soft hyphen, marks of direction and joining, line separators, surrogates, byte order mark, tags.
+_HIDDEN = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 Paint = Callable[[str, str], str]
 """Takes a text and what it is (a severity, "code", "place" or "quiet"), returns it as the terminal should show it."""
@@ -34,6 +40,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Return JSON in which letters stand as they are and what a terminal would obey or not show is escaped."""
+    return _HIDDEN.sub(lambda match: json.dumps(match[0])[1:-1], json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def counts(findings: Iterable[Finding]) -> dict[str, int]:
@@ -71,6 +82,8 @@ def text(reports: Sequence[Report], skipped: int = 0, paint: Paint = plain) -> s
     """Return all findings, the worst first in each policy, and a closing line that counts them."""
     lines: list[str] = []
     for report in reports:
+        if len(reports) > 1 and report.findings and report.policy is not None:
+            lines.append(paint(printable(f"{report.source}, policy {report.policy!r}"), "heading"))
         for finding in in_order(report.findings):
             lines.extend(text_lines(finding, paint))
     if lines:
@@ -85,10 +98,14 @@ def summary_line(reports: Sequence[Report], skipped: int = 0) -> str:
     names = ((total["error"], "error"), (total["warning"], "warning"), (total["info"], "info"))
     parts = [f"{n} {name}{'' if n == 1 or name == 'info' else 's'}" for n, name in names if n]
     policies = sum(report.policy is not None for report in reports)
+    lists = sum(report.policy is None and report.rules > 0 for report in reports)
+    kinds = [f"{policies} {'policy' if policies == 1 else 'policies'}"] if policies or not lists else []
+    if lists:
+        kinds.append(f"{lists} rule {'list' if lists == 1 else 'lists'}")
     rules = sum(report.rules for report in reports)
     filters = sum(report.filters for report in reports)
     line = (
-        f"{', '.join(parts) if parts else 'nothing found'} in {policies} {'policy' if policies == 1 else 'policies'}: "
+        f"{', '.join(parts) if parts else 'nothing found'} in {' and '.join(kinds)}: "
         f"{rules} {'rule' if rules == 1 else 'rules'}, {filters} {'filter' if filters == 1 else 'filters'}"
     )
     return f"{line}; {skipped} {'file' if skipped == 1 else 'files'} of unknown format skipped" if skipped else line
@@ -115,7 +132,7 @@ def as_json(reports: Sequence[Report], skipped: int = 0) -> dict[str, Any]:
 def json_lines(reports: Sequence[Report]) -> str:
     """Return one JSON object a finding, with the policy's name added."""
     return "\n".join(
-        json.dumps({"version": 1, **finding.as_dict(), "policy": report.policy}, ensure_ascii=False)
+        json_text({"version": 1, **finding.as_dict(), "policy": report.policy})
         for report in reports
         for finding in in_order(report.findings)
     )

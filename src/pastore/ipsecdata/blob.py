@@ -154,7 +154,7 @@ class Reader:
             If there are fewer.
         """
         if size > self.left:
-            raise DamageError(self.finding("PA120", sentence(f"{what} needs {size} bytes, and {self.left} are left.")))
+            raise DamageError(self.finding("PA120", f"{what} needs {size} bytes, and {self.left} are left"))
         self.at += size
         return self.data[self.at - size : self.at]
 
@@ -181,7 +181,7 @@ class Reader:
         """Report a string that is not well-formed."""
         problem = text.problem(terminated=terminated)
         if problem is not None:
-            self.report("PA125", sentence(f"{what} {problem}."), at)
+            self.report("PA125", f"{what} {problem}", at)
 
     def header(self, expected: UUID, what: str) -> int:
         """Read GUID and DataLength and return the latter.
@@ -195,7 +195,7 @@ class Reader:
         found = self.guid("the type of the data")
         if found != expected:
             kind = _KNOWN.get(found, f"unknown, {{{found}}}")
-            raise DamageError(self.finding("PA124", f"The data should be {what}; their type is {kind}.", start))
+            raise DamageError(self.finding("PA124", f"the data should be {what}; their type is {kind}", start))
         return self.u32("the length of the data")
 
     def count(self, stored: int, size: int, what: str, at: int) -> int:
@@ -203,24 +203,24 @@ class Reader:
         room = self.left // size
         if stored <= room:
             return stored
-        self.report("PA121", f"The data announce {stored} {what} and have room for {room} at most.", at)
+        self.report("PA121", f"the data announce {stored} {what} and have room for {room} at most", at)
         return room
 
     def flag(self, value: int, what: str, at: int) -> None:
         """Report a flag that is neither 0 nor 1."""
         if value > 1:
-            self.report("PA126", sentence(f"{what} is {value}; the specification knows 0 and 1."), at)
+            self.report("PA126", f"{what} is {value}; the specification knows 0 and 1", at)
 
     def length(self, stored: int, *right: int, at: int = 16) -> None:
         """Report a DataLength that follows none of the known conventions."""
         if stored not in right:
-            self.report("PA122", f"The stored length is {stored}; the content has {' or '.join(map(str, right))} bytes.", at)
+            self.report("PA122", f"the stored length is {stored}; the content has {' or '.join(map(str, right))} bytes", at)
 
     def rest(self, *, damaged: bool = False) -> bytes:
         """Return what is left, normally one zero byte or nothing; more is reported unless damage before it was."""
         tail = self.take(self.left, "the end")
         if not damaged and tail not in (b"", PAD):
-            self.report("PA123", f"{len(tail)} bytes follow the end of the object.", self.at - len(tail))
+            self.report("PA123", f"{len(tail)} bytes follow the end of the object", self.at - len(tail))
         return tail
 
 
@@ -292,11 +292,6 @@ def fits(value: int, bits: int, what: str) -> int:
     if not 0 <= value < 1 << bits:
         raise ValueError(f"{what} must be 0 to {(1 << bits) - 1}, not {value}")
     return value
-
-
-def sentence(text: str) -> str:
-    """Return `text` with its first letter in upper case."""
-    return text[:1].upper() + text[1:]
 
 
 def offset(origin: Origin, at: int) -> Origin:

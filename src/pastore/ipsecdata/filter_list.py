@@ -257,11 +257,11 @@ def _read_section1(reader: Reader) -> tuple[Section1, bool]:
             # The last filter ran into the next section: it is damaged, whatever its fields look like.
             end = filters.pop().offset
             reader.at = end
-            reader.report("PA120", "A filter runs into the version 2 section.", end)
+            reader.report("PA120", "a filter runs into the version 2 section", end)
             damaged = True
         rest = reader.take(section2 - reader.at, "the end of the version 1 section")
         if rest not in (b"", PAD) and not damaged:
-            reader.report("PA123", f"{len(rest)} bytes follow the version 1 section.", end)
+            reader.report("PA123", f"{len(rest)} bytes follow the version 1 section", end)
     if not damaged:
         reader.length(data_length, end - start, end - start + 4)
     return Section1(tuple(filters), count, data_length, rest), damaged
@@ -277,7 +277,7 @@ def _read_section2(reader: Reader, section1: Section1 | None, damaged: bool) -> 
     have = len(section1.filters) if section1 else 0
     if expected != have and not damaged:
         # The overriding count may be the larger one, so this is the first moment at which a shortfall is known.
-        message = f"The data announce {expected} version 1 filters; {have} could be read."
+        message = f"the data announce {expected} version 1 filters; {have} could be read"
         reader.report("PA121", message, start - 8)
         damaged = True
     whole = reader.count(count, _V2_MIN, "version 2 filters", start - 4)
@@ -316,10 +316,10 @@ def _read_filter1(reader: Reader) -> FilterBlob1:
     reader.flag(mirrored, "the mirror flag", at + 16)
     reader.flag(is_tunnel, "the tunnel flag of the filter", at + 48)
     if special not in SPECIAL:
-        message = f"The special filter value is {special:#x}, which the specification does not know; the filter is left out."
+        message = f"the special filter value is {special:#x}, which the specification does not know; the filter is left out"
         reader.report("PA126", message, at + 49, Severity.ERROR)
     if options:
-        reader.report("PA126", f"The filter options are {options:#x}; the specification knows 0.", at + 50)
+        reader.report("PA126", f"the filter options are {options:#x}; the specification knows 0", at + 50)
     return FilterBlob1(
         UUID(bytes_le=guid),
         int.from_bytes(src),
@@ -356,17 +356,17 @@ def _read_filter2(reader: Reader) -> FilterBlob2:
     for end, place in ((src, at + 20), (dst, at + 60)):
         wrong = address_problem(end)
         if wrong is not None:
-            reader.report("PA126", f"{wrong}; the filter is left out.", place, Severity.ERROR)
+            reader.report("PA126", f"{wrong}; the filter is left out", place, Severity.ERROR)
         elif end.version == BOTH and end.kind not in _WITH_BOTH:
             # Only any is left here, and its meaning is not in doubt.
-            message = "Any address is marked as both IPv4 and IPv6, which the specification has for me and servers only."
+            message = "the any address is marked as both IPv4 and IPv6, which the specification has for me and servers only"
             reader.report("PA126", message, place + 4, Severity.INFO)
     for ports, place in ((sport, at + 100), (dport, at + 108)):
         if ports.kind > PORT_RANGE:
-            message = f"The port type is {ports.kind}, which the specification does not know; the filter is left out."
+            message = f"the port type is {ports.kind}, which the specification does not know; the filter is left out"
             reader.report("PA126", message, place, Severity.ERROR)
     if flags & ~USE_V2_RANGES:
-        reader.report("PA126", f"The filter flags are {flags:#x}; the specification knows 0 and 8.", at + 120)
+        reader.report("PA126", f"the filter flags are {flags:#x}; the specification knows 0 and 8", at + 120)
     return FilterBlob2(
         UUID(bytes_le=guid), src, dst, protocol, sport, dport, mirrored, src_name, dst_name, description, flags, start
     )
@@ -375,14 +375,14 @@ def _read_filter2(reader: Reader) -> FilterBlob2:
 def address_problem(end: AddressBlob) -> str | None:
     """Return why an end of a version 2 filter has no meaning, as the beginning of a sentence; None when it has one."""
     if end.kind not in _KINDS:
-        return f"The address type is {end.kind:#x}, which the specification does not know"
+        return f"the address type is {end.kind:#x}, which the specification does not know"
     if end.version not in (IPV4, IPV6, BOTH):
-        return f"The IP version is {end.version}, which the specification does not know"
+        return f"the IP version is {end.version}, which the specification does not know"
     if end.kind in (SINGLE, RANGE, SUBNET):
         if end.version == BOTH:
-            return "A single address, range or subnet cannot be both IPv4 and IPv6"
+            return "a single address, range or subnet cannot be both IPv4 and IPv6"
         if end.kind == SUBNET and end.version == IPV6 and end.second[0] > 128:
-            return f"The IPv6 prefix length is {end.second[0]}"
+            return f"the IPv6 prefix length is {end.second[0]}"
     return None
 
 

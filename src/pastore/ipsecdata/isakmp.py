@@ -115,7 +115,7 @@ def _read(reader: Reader) -> IsakmpBlob:
     )
     reader.flag(pfs, "Master PFS", start + 20)
     if options > 3:
-        reader.report("PA126", f"The key exchange options are {options:#x}; the specification knows 0 to 3.", start + 24)
+        reader.report("PA126", f"the key exchange options are {options:#x}; the specification knows 0 to 3", start + 24)
     _check_new_dh(reader, new_dh, start + 28)
     whole = reader.count(count, _METHOD.size, "security methods", start + 60)
     methods = tuple(_read_method(reader) for _ in range(whole))
@@ -140,9 +140,9 @@ def _read(reader: Reader) -> IsakmpBlob:
 def _check_new_dh(reader: Reader, new_dh: bytes, at: int) -> None:
     for index, value in enumerate(new_dh):
         if value > 4:
-            reader.report("PA126", f"New-DH-{index + 1} is {value}; the specification knows 0 to 4.", at + index)
+            reader.report("PA126", f"New-DH-{index + 1} is {value}; the specification knows 0 to 4", at + index)
         elif value and 0 in new_dh[:index]:
-            reader.report("PA126", f"New-DH-{index + 1} is set although one before it is not.", at + index)
+            reader.report("PA126", f"New-DH-{index + 1} is set although one before it is not", at + index)
 
 
 def _read_method(reader: Reader) -> MethodBlob:
@@ -154,7 +154,7 @@ def _read_method(reader: Reader) -> MethodBlob:
         )
     )
     if random > 4:
-        reader.report("PA126", f"Random-Function is {random}; the specification knows 0 to 4.", start + 36)
+        reader.report("PA126", f"Random-Function is {random}; the specification knows 0 to 4", start + 36)
     elif not random:
         for name, value, known, at in (
             ("encryption algorithm", encryption, (0, 1, 2, 3), 4),
@@ -162,7 +162,7 @@ def _read_method(reader: Reader) -> MethodBlob:
             ("Oakley group", group, (0, 1, 2, GROUP_14), 44),
         ):
             if value not in known:
-                reader.report("PA126", f"The {name} is {value:#x}, which the specification does not know.", start + at)
+                reader.report("PA126", f"the {name} is {value:#x}, which the specification does not know", start + at)
     return MethodBlob(
         encryption,
         hash_,

@@ -115,10 +115,10 @@ def _read_offer(reader: Reader) -> OfferBlob:
     start = reader.at
     seconds, kilobytes, options, pfs, count = cast(tuple[int, int, int, int, int], reader.unpack(_OFFER_HEAD, "an offer"))
     if options:
-        reader.report("PA126", f"The negotiation options are {options:#x}; the specification knows 0.", start + 8)
-    reader.flag(pfs, "Quick mode PFS", start + 12)
+        reader.report("PA126", f"the negotiation options are {options:#x}; the specification knows 0", start + 8)
+    reader.flag(pfs, "quick mode PFS", start + 12)
     if count > SLOTS:
-        reader.report("PA121", f"The offer announces {count} algorithms; there are never more than {SLOTS}.", start + 16)
+        reader.report("PA121", f"the offer announces {count} algorithms; there are never more than {SLOTS}", start + 16)
     slots = tuple(_read_slot(reader, index < count) for index in range(SLOTS))
     return OfferBlob((slots[0], slots[1], slots[2]), count, seconds, kilobytes, options, pfs)
 
@@ -128,13 +128,13 @@ def _read_slot(reader: Reader, used: bool) -> SlotBlob:
     algorithm, integrity, kind, reserved = cast(tuple[int, int, int, bytes], reader.unpack(_SLOT, "an algorithm"))
     if used:
         if kind not in (AH, ESP):
-            message = f"The algorithm is of type {kind}, neither AH nor ESP; its offer cannot be used."
+            message = f"the algorithm is of type {kind}, neither AH nor ESP; its offer cannot be used"
             reader.report("PA126", message, start + 8, Severity.ERROR)
         # Windows writes ESP ids that the specification's table does not explain (0, and 1 for DES), so only larger ones are odd.
         elif algorithm > (2 if kind == AH else 3) or (kind == AH and not algorithm):
-            reader.report("PA126", f"The algorithm is {algorithm}, which the specification does not know.", start)
+            reader.report("PA126", f"the algorithm is {algorithm}, which the specification does not know", start)
         if kind == ESP and integrity > 2:
-            reader.report("PA126", f"The ESP integrity is {integrity}, which the specification does not know.", start + 4)
+            reader.report("PA126", f"the ESP integrity is {integrity}, which the specification does not know", start + 4)
     return SlotBlob(algorithm, integrity, kind, reserved)
 
 

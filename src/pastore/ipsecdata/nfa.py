@@ -146,7 +146,7 @@ def _read(reader: Reader) -> NfaBlob:
     interface_type = reader.u32("the interface type")
     if interface_type not in (RAS, LAN, ALL):
         # A wrong number of methods before it looks just like this, and then a key would be read, and shown, as a name.
-        message = f"The interface type is {interface_type:#x}, which the specification does not know."
+        message = f"the interface type is {interface_type:#x}, which the specification does not know"
         raise DamageError(reader.finding("PA126", message, at, Severity.ERROR))
     interface_name = reader.text("the interface name")
     tunnel_address = IPv4Address(reader.take(4, "the tunnel address"))
@@ -207,7 +207,7 @@ def _read_methods(reader: Reader, what: str) -> tuple[AuthBlob, ...]:
     if count > reader.left // _AUTH_HEAD.size:
         # What follows can only be found behind the last method, so a wrong count here leaves nothing to read.
         room = reader.left // _AUTH_HEAD.size
-        raise DamageError(reader.finding("PA121", f"The data announce {count} {what} and have room for {room} at most.", at))
+        raise DamageError(reader.finding("PA121", f"the data announce {count} {what} and have room for {room} at most", at))
     return tuple(_read_method(reader) for _ in range(count))
 
 
@@ -224,16 +224,16 @@ def _read_method(reader: Reader) -> AuthBlob:
         reader.check_text(Text(raw), "the name of the certificate authority", at, terminated=False)
     elif kind == KERBEROS:
         if raw.strip(b"\0"):
-            reader.report("PA126", "The data of the Kerberos method are not empty.", at)
+            reader.report("PA126", "the data of the Kerberos method are not empty", at)
     else:
-        reader.report("PA126", f"The authentication method is {kind}, which the specification does not know.", start)
+        reader.report("PA126", f"the authentication method is {kind}, which the specification does not know", start)
     return AuthBlob(kind, raw)
 
 
 def _read_alternates(reader: Reader, auth: tuple[AuthBlob, ...], at: int) -> tuple[AuthBlob, ...]:
     alternates = _read_methods(reader, "alternate authentication methods")
     if [method.kind for method in alternates] != [method.kind for method in auth]:
-        reader.report("PA126", "The alternate authentication methods are not of the kinds of the main ones, which are used.", at)
+        reader.report("PA126", "the alternate authentication methods are not of the kinds of the main ones, which are used", at)
     return alternates
 
 
@@ -244,7 +244,7 @@ def _read_flags(reader: Reader, count: int) -> tuple[int, tuple[int, ...]]:
     values = struct.unpack(f"<{count}I", reader.take(4 * count, "the flags of the authentication methods"))
     for index, value in enumerate(values):
         if value > 3:
-            reader.report("PA126", f"The flags of an authentication method are {value:#x}.", at + 4 * index)
+            reader.report("PA126", f"the flags of an authentication method are {value:#x}", at + 4 * index)
     return head, values
 
 

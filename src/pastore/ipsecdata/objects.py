@@ -173,13 +173,13 @@ class _Build:
         self.source = self.source or stored.origin.source
         name = parse_name(stored.name)
         if name is None or name.kind not in CLASSES.values():
-            self.report("PA126", f"{_shown(stored.name)} is not the name of an object; it is left out.", stored.origin)
+            self.report("PA126", f"{_shown(stored.name)} is not the name of an object; it is left out", stored.origin)
             return
         if _is_version_information(name, stored):
             return
         if name in self.entries:
             first = self.entries[name].stored.origin
-            self.report("PA131", f"{name} is stored twice; the one at {first}{_at(first)} is used.", stored.origin)
+            self.report("PA131", f"{name} is stored twice; the one at {first}{_at(first)} is used", stored.origin)
             return
         self.entries[name] = _Entry(name, stored)
 
@@ -187,21 +187,21 @@ class _Build:
         for attribute in _FORWARD:
             values = self._strings(entry, attribute)
             if values and attribute in _SINGLE and len(values) > 1:
-                self.report("PA112", f"{_SPELLING[attribute]} has {len(values)} values; it is ignored.", entry.place(attribute))
+                self.report("PA112", f"{_SPELLING[attribute]} has {len(values)} values; it is ignored", entry.place(attribute))
                 values = []
             if values:
                 entry.references[attribute] = values
         for value in self._strings(entry, _OWNERS):
             owner = parse_name(value)
             if owner is None:
-                self.report("PA134", f"The owner {_shown(value)} is not the name of an object.", entry.place(_OWNERS))
+                self.report("PA134", f"the owner {_shown(value)} is not the name of an object", entry.place(_OWNERS))
             else:
                 entry.owners.add(owner)
                 if entry.name.kind == FILTER and owner.kind == NFA:
                     self.adoptions.setdefault(owner, []).append(entry)
         identity = self._string(entry, "ipsecid")
         if identity and parse_guid(identity) != entry.name.guid:
-            message = f"ipsecID is {_shown(identity)}, unlike the name of the object, which is used."
+            message = f"ipsecID is {_shown(identity)}, unlike the name of the object, which is used"
             self.report("PA126", message, entry.place("ipsecid"))
 
     # Attribute values
@@ -209,7 +209,7 @@ class _Build:
     def _wrong_type(self, entry: _Entry, attribute: str, wanted: str) -> None:
         value = entry.stored.attributes[attribute]
         found = {str: "a string", int: "a number", bytes: "binary", tuple: "a list"}.get(type(value), "of an unknown type")
-        message = f"{_SPELLING.get(attribute, attribute)} is {found} where {wanted} is wanted; it is ignored."
+        message = f"{_SPELLING.get(attribute, attribute)} is {found} where {wanted} is wanted; it is ignored"
         self.report("PA112", message, entry.place(attribute))
 
     def _string(self, entry: _Entry, attribute: str) -> str:
@@ -244,7 +244,7 @@ class _Build:
             return value
         if value is not None:
             self._wrong_type(entry, "ipsecdata", "binary")
-        self.report("PA133", f"{entry.name} has no ipsecData.", entry.stored.origin)
+        self.report("PA133", f"{entry.name} has no ipsecData", entry.stored.origin)
         return None
 
     # Following references
@@ -258,14 +258,14 @@ class _Build:
             name = parse_name(value)
             target = self.entries.get(name) if name else None
             if name is None:
-                self.report("PA130", f"{_shown(value)} is not the name of an object.", entry.place(attribute))
+                self.report("PA130", f"{_shown(value)} is not the name of an object", entry.place(attribute))
                 missing[value.strip()] = None
             elif name.kind != wanted:
-                message = f"{_SPELLING[attribute]} of {entry.name} names {name}, which is no {wanted}."
+                message = f"{_SPELLING[attribute]} of {entry.name} names {name}, which is no {wanted}"
                 self.report("PA137", message, entry.place(attribute))
                 missing[str(name)] = None
             elif target is None:
-                self.report("PA130", f"{entry.name} refers to {name}, which is not in the store.", entry.place(attribute))
+                self.report("PA130", f"{entry.name} refers to {name}, which is not in the store", entry.place(attribute))
                 missing[str(name)] = None
             else:
                 target.parents.add(entry.name)
@@ -291,7 +291,7 @@ class _Build:
                 attribute, target = targets.pop()
                 if target.colour is _Colour.GREY:
                     back = "itself" if target is entry else f"{target.name}, which leads back to it"
-                    self.report("PA132", f"{entry.name} refers to {back}.", entry.place(attribute))
+                    self.report("PA132", f"{entry.name} refers to {back}", entry.place(attribute))
                 elif target.colour is _Colour.WHITE:
                     target.colour = _Colour.GREY
                     path.append((target, self._targets(target)))
@@ -307,11 +307,11 @@ class _Build:
         name = parse_name(reference)
         place = Origin(self.source, reference[:200])
         if name is None:
-            self.report("PA135", f"The assigned policy is {_shown(reference)}, which is not the name of an object.", place)
+            self.report("PA135", f"the assigned policy is {_shown(reference)}, which is not the name of an object", place)
         elif name.kind != POLICY:
-            self.report("PA137", f"The assigned policy is {name}, which is no {POLICY}.", place)
+            self.report("PA137", f"the assigned policy is {name}, which is no {POLICY}", place)
         elif name not in self.entries:
-            self.report("PA135", f"The assigned policy is {name}, which is not in the store.", place)
+            self.report("PA135", f"the assigned policy is {name}, which is not in the store", place)
         return name
 
     # Nodes
@@ -323,19 +323,21 @@ class _Build:
             blob, found = policy.decode(data, entry.place("ipsecdata"))
             self.findings += found
         rules = []
-        targets, _ = self._follow(entry, "ipsecnfareference")
+        targets, missing = self._follow(entry, "ipsecnfareference")
         if not entry.references.get("ipsecnfareference"):
-            self.report("PA133", f"{entry.name} has no rules.", entry.stored.origin, Severity.WARNING)
+            self.report("PA133", f"{entry.name} has no rules", entry.stored.origin, Severity.WARNING)
         for target in targets:
             first = self.claims.setdefault(target.name, entry.name)
             if first != entry.name:
-                message = f"{target.name} belongs to {first} already; a rule has one policy."
+                message = f"{target.name} belongs to {first} already; a rule has one policy"
                 self.report("PA126", message, entry.place("ipsecnfareference"))
             if target.name not in self.rules:
                 self.rules[target.name] = self._rule(target)
             rule = self.rules[target.name]
             if rule is not None:
                 rules.append(rule)
+            else:
+                missing.append(str(target.name))
         rules.sort(key=lambda rule: rule.guid)
         return Policy(
             entry.name.guid,
@@ -349,6 +351,7 @@ class _Build:
             self.default_exempt,
             self._dn(entry),
             self._number(entry, "whenchanged"),
+            tuple(sorted(set(missing))),
             entry.stored.origin,
             entry.stored.written,
         )
@@ -364,15 +367,15 @@ class _Build:
         attribute = "ipsecisakmpreference"
         targets, missing = self._follow(owner, attribute)
         if not targets:
-            what = f"refers to {', '.join(map(_shown, missing))}" if missing else "refers to none"
-            self.report("PA138", f"{owner.name} {what}: it has no key exchange settings.", owner.place(attribute))
+            what = f"refers to {', '.join(map(_shown, missing))}, which cannot be used" if missing else "refers to none"
+            self.report("PA138", f"{owner.name} {what}: it has no key exchange settings", owner.place(attribute))
             return None
         entry = targets[0]
         data = self._data(entry)
         blob, found = isakmp.decode(data, entry.place("ipsecdata")) if data is not None else (None, ())
         self.findings += found
         if blob is None:
-            self.report("PA138", f"{entry.name} cannot be read: {owner.name} has no key exchange settings.", entry.stored.origin)
+            self.report("PA138", f"{entry.name} cannot be read: {owner.name} has no key exchange settings", entry.stored.origin)
             return None
         return MainMode(
             entry.name.guid,
@@ -440,7 +443,7 @@ class _Build:
                 if named
                 else "names no filter list and so is the default response rule, although its filter action is not of that type"
             )
-            self.findings.append(Finding("PA126", f"{entry.name} {what}.", entry.stored.origin, rule=rule.label))
+            self.findings.append(Finding("PA126", f"{entry.name} {what}", entry.stored.origin, rule=rule.label))
         return rule
 
     def _label(self, start: int, end: int, label: str, *, lost: bool = False) -> None:
@@ -459,7 +462,7 @@ class _Build:
             one.adopted.add(entry.name)
             one.parents.add(entry.name)
             message = (
-                f"{one.name} names {entry.name} as its owner, which does not refer to it; it belongs to the rule all the same."
+                f"{one.name} names {entry.name} as its owner, which does not refer to it; it belongs to the rule all the same"
             )
             self.report("PA134", message, one.place(_OWNERS))
         return more
@@ -470,7 +473,7 @@ class _Build:
         missing += absent
         if not targets:
             if not absent:
-                self.report("PA133", f"{entry.name} has no {_SPELLING[attribute]}.", entry.stored.origin)
+                self.report("PA133", f"{entry.name} has no {_SPELLING[attribute]}", entry.stored.origin)
             return None
         name = targets[0].name
         if name not in self.actions:
@@ -521,11 +524,11 @@ class _Build:
     def _guid(self, entry: _Entry, attribute: str, known: tuple[UUID, ...], severity: Severity) -> UUID | None:
         text = self._string(entry, attribute)
         if not text.strip():
-            self.report("PA133", f"{entry.name} has no {_SPELLING[attribute]}.", entry.stored.origin, severity)
+            self.report("PA133", f"{entry.name} has no {_SPELLING[attribute]}", entry.stored.origin, severity)
             return None
         guid = parse_guid(text)
         if guid not in known:
-            message = f"{_SPELLING[attribute]} is {_shown(text)}, which the specification does not know."
+            message = f"{_SPELLING[attribute]} is {_shown(text)}, which the specification does not know"
             self.report("PA126", message, entry.place(attribute))
         return guid
 
@@ -536,13 +539,13 @@ class _Build:
             if entry.name.kind == POLICY:
                 continue
             if not entry.parents:
-                self.report("PA136", f"{entry.name} belongs to no policy.", entry.stored.origin)
+                self.report("PA136", f"{entry.name} belongs to no policy", entry.stored.origin)
                 continue
             for parent in sorted(entry.parents - entry.owners):
-                message = f"{parent} refers to {entry.name}, which does not name it as an owner."
+                message = f"{parent} refers to {entry.name}, which does not name it as an owner"
                 self.report("PA134", message, entry.place(_OWNERS))
             for owner in sorted(entry.owners - entry.parents):
-                message = f"{entry.name} names {owner} as an owner, which does not refer to it."
+                message = f"{entry.name} names {owner} as an owner, which does not refer to it"
                 self.report("PA134", message, entry.place(_OWNERS))
 
 

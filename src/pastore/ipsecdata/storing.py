@@ -137,7 +137,10 @@ class _Store:
         if root.dn and not self.in_directory:
             texts["distinguishedname"] = root.dn
         references: dict[str, AttributeValue] = {
-            "ipsecnfareference": tuple(self.reference(_name(NFA, rule.guid)) for rule in root.rules)
+            "ipsecnfareference": (
+                *(self.reference(_name(NFA, rule.guid)) for rule in root.rules),
+                *map(self._lost_reference, root.missing),
+            )
         }
         if root.main_mode is not None:
             references["ipsecisakmpreference"] = self.reference(_name(ISAKMP, root.main_mode.guid))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from operator import index as to_integer
 from time import perf_counter
 from typing import Any, Literal, NoReturn, overload
 
@@ -97,6 +98,15 @@ class Matcher:
         ):
             object.__setattr__(self, name, value)
 
+    def __copy__(self) -> "Matcher":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "Matcher":
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Matcher cannot be pickled: compile its policy again in the other process")
+
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Matcher is immutable: {name} cannot be set")
 
@@ -175,8 +185,8 @@ class Matcher:
                 )
             elif family == 6:
                 action, index = self._table.match6(
-                    int(src).to_bytes(16, "big"),
-                    int(dst).to_bytes(16, "big"),
+                    to_integer(src).to_bytes(16, "big"),
+                    to_integer(dst).to_bytes(16, "big"),
                     protocol,
                     sport or 0,
                     dport or 0,

@@ -361,6 +361,8 @@ class Policy:
         Distinguished name when it came from a directory or its cached copy, where known.
     when_changed : int, optional
         Seconds since 1970-01-01 UTC.
+    missing : tuple of str
+        Names of referenced rules that are not there or cannot be read; the policy cannot be applied as it was meant.
     """
 
     guid: UUID
@@ -374,5 +376,6 @@ class Policy:
     default_exempt: int | None = None
     dn: str = ""
     when_changed: int | None = None
+    missing: tuple[str, ...] = ()
     origin: Origin = field(default=NOWHERE, compare=False)
     written: int | None = field(default=None, compare=False)

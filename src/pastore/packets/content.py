@@ -1,5 +1,6 @@
 """The bytes of a source of packets: a file, a pipe, standard input or memory, compressed or not; and what they look like."""
 
+import errno
 import gzip
 import mmap
 import os
@@ -50,6 +51,8 @@ def opened(source: Source) -> Iterator[Content]:
         return
     name = os.fspath(source)
     if name == "-":
+        if sys.stdin is None:
+            raise OSError(errno.EBADF, "standard input is closed")
         yield _unpacked(_streamed(sys.stdin.buffer, "standard input"))
         return
     with open(name, "rb") as file:

@@ -130,7 +130,7 @@ class _Reader:
             elif first in ('"', "@"):
                 self._read_value()
             else:
-                self._bad("a line starts with [, a value name in quotes, @ or ;")
+                self._bad("the line starts with none of [, a value name in quotes, @ and ;")
                 self._skip_line()
 
     # Moving

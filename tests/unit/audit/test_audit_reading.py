@@ -82,7 +82,7 @@ def test_torn_last_line_is_one_damage() -> None:
     one, two = lines(2)
     items = read(one + two[:40])
     assert numbers(items) == [1, "PA160"]
-    assert items[1] == Damage("PA160", 2, "Line 2, the last, is torn: it has no line end, and it is not JSON.")
+    assert items[1] == Damage("PA160", 2, "line 2, the last, is torn: it has no line end, and it is not JSON")
 
 
 def test_last_line_that_only_lacks_its_line_end_is_whole() -> None:
@@ -93,7 +93,7 @@ def test_damaged_line_in_the_middle_is_passed_over() -> None:
     one, two, three = lines(3)
     items = read(one + two.replace(b'"id"', b'"ix"') + three)
     assert numbers(items) == [1, "PA161", 3]
-    assert items[1] == Damage("PA161", 2, "Line 2 is not an event: its id is not an integer.")
+    assert items[1] == Damage("PA161", 2, "line 2 is not an event: its id is not an integer")
 
 
 def test_torn_line_that_a_later_writer_ended_does_not_hide_that_its_number_was_used_again() -> None:
@@ -104,10 +104,10 @@ def test_torn_line_that_a_later_writer_ended_does_not_hide_that_its_number_was_u
 @pytest.mark.parametrize(
     ("kept", "said"),
     [
-        ([1, 2, 4], "Line 3 has sequence number 4 after 2: event 3 is missing."),
-        ([1, 9], "Line 2 has sequence number 9 after 1: events 2 to 8 are missing."),
-        ([2, 1], "Line 2 has sequence number 1 after 2: lines were copied in, moved or written twice."),
-        ([1, 1], "Line 2 has sequence number 1 after 1: lines were copied in, moved or written twice."),
+        ([1, 2, 4], "line 3 has sequence number 4 after 2: event 3 is missing"),
+        ([1, 9], "line 2 has sequence number 9 after 1: events 2 to 8 are missing"),
+        ([2, 1], "line 2 has sequence number 1 after 2: lines were copied in, moved or written twice"),
+        ([1, 1], "line 2 has sequence number 1 after 1: lines were copied in, moved or written twice"),
     ],
 )
 def test_numbers_that_do_not_follow_are_damage(kept: list[int], said: str) -> None:
@@ -133,7 +133,7 @@ def test_line_longer_than_the_limit_is_damage_and_the_next_is_read() -> None:
     one, two, three = lines(3)
     items = read(one + b'{"seq":2,"x":"' + b"x" * (3 * MAX_LINE) + b'"}\n' + three)
     assert numbers(items) == [1, "PA161", 3]
-    assert items[1] == Damage("PA161", 2, f"Line 2 is not an event: it is longer than {MAX_LINE} bytes.")
+    assert items[1] == Damage("PA161", 2, f"line 2 is not an event: it is longer than {MAX_LINE} bytes")
     at_limit = two[:-2] + b"," + b'"pad":"' + b"x" * (MAX_LINE - len(two) - 9) + b'"}\n'
     assert len(at_limit) == MAX_LINE
     assert numbers(read(one + at_limit + three)) == [1, 2, 3]
@@ -187,7 +187,7 @@ def test_reading_holds_no_more_than_a_line() -> None:
 )
 def test_line_that_breaks_the_contract_is_damage_that_says_where(change: dict[str, object], said: str) -> None:
     line = as_dict(Entry(1, event(5460, Policy="p", time=NOON))) | change
-    assert read(json.dumps(line).encode() + b"\n") == [Damage("PA161", 1, f"Line 1 is not an event: {said}.")]
+    assert read(json.dumps(line).encode() + b"\n") == [Damage("PA161", 1, f"line 1 is not an event: {said}")]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_line_that_breaks_the_contract_is_damage_that_says_where(change: dict[st
     ],
 )
 def test_hostile_line_is_damage(line: bytes, said: str) -> None:
-    assert read(line + b"\n") == [Damage("PA161", 1, f"Line 1 is not an event: {said}.")]
+    assert read(line + b"\n") == [Damage("PA161", 1, f"line 1 is not an event: {said}")]
 
 
 def test_log_is_utf_8_and_nothing_else() -> None:

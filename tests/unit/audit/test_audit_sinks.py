@@ -95,7 +95,7 @@ def test_torn_line_is_ended_reported_and_kept(path: Path) -> None:
     path.write_bytes(one + two[:50])
     with JsonLinesSink(path) as sink:
         assert sink.torn == [
-            Damage("PA160", None, f"The log ends in a torn line of 50 bytes at byte {len(one)}: its writer was stopped.")
+            Damage("PA160", None, f"the log ends in a torn line of 50 bytes at byte {len(one)}: its writer was stopped")
         ]
         assert sink.write(EVENT) == 2
         assert sink.write(EVENT) == 3

@@ -134,7 +134,7 @@ class TestAddresses:
         expansion = expanded("tcp 192.168.0.1/255.255.255.0 > me:445")
         assert lines(expansion.filters)[0] == "block in tcp 192.168.0.0/24 > 10.9.0.7:445"
         assert codes(expansion) == ["PA304"]
-        assert "192.168.0.0/24 is meant" in expansion.findings[0].message
+        assert "192.168.0.0/24 is taken" in expansion.findings[0].message
 
     def test_a_mask_that_is_not_a_prefix_cannot_be_applied(self) -> None:
         expansion = expanded("tcp 192.168.0.1/255.0.255.0 > me:445", "tcp any > me:80")

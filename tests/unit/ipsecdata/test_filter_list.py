@@ -322,7 +322,7 @@ def test_a_filter_whose_special_value_is_unknown_is_an_error_and_left_out() -> N
 def test_pa125_a_description_without_its_zero_is_reported_and_read() -> None:
     blob, findings = read(encode(v1(replace(ME_ANY, description=Text(b"a\0")))))
     assert [(finding.code, finding.origin.locator) for finding in findings] == [("PA125", "+0x24")]
-    assert findings[0].message == "The description of the filter lacks its terminating zero."
+    assert findings[0].message == "the description of the filter lacks its terminating zero"
     assert meaning.filters_of(blob, NOWHERE)[0].description == "a"
 
 

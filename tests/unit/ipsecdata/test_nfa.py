@@ -126,7 +126,7 @@ def test_pa125_a_key_that_is_not_well_formed_is_reported_without_being_shown(raw
     blob, findings = read(data)
     assert [finding.code for finding in findings] == ["PA125"]
     assert findings[0].origin.locator == "+0x20"
-    assert "ey" not in findings[0].message.removeprefix("The pre-shared key")
+    assert "ey" not in findings[0].message.removeprefix("the pre-shared key")
     assert encode(blob) == data
 
 

@@ -247,7 +247,7 @@ def test_pa131_an_object_stored_twice_is_read_once() -> None:
 
 def test_pa132_a_rule_that_refers_to_itself() -> None:
     graph = edited("12", ipsecfilterreference=(f"a\\ipsecNFA{{{s.guid(12)}}}",))
-    assert found(graph, "PA132")[0].message == f"ipsecNFA{{{s.guid(12)}}} refers to itself."
+    assert found(graph, "PA132")[0].message == f"ipsecNFA{{{s.guid(12)}}} refers to itself"
     assert found(graph, "PA137")
     assert rule(graph, 12).missing == (f"ipsecNFA{{{s.guid(12)}}}",)
     assert rule(graph, 13) == s.small_policy().rules[2]
@@ -277,7 +277,7 @@ def test_pa126_a_rule_claimed_by_two_policies() -> None:
     other = Policy(s.guid(5), "Z", rules=s.small_policy().rules[1:2], storage=Storage.LOCAL)
     graph = built([*s.small_store().values(), store(other)[0]])
     assert [finding.message for finding in found(graph, "PA126")] == [
-        f"ipsecNFA{{{s.guid(12)}}} belongs to {POLICY_NAME} already; a rule has one policy."
+        f"ipsecNFA{{{s.guid(12)}}} belongs to {POLICY_NAME} already; a rule has one policy"
     ]
     assert graph.policies == (s.small_policy(), other)
 
@@ -285,7 +285,7 @@ def test_pa126_a_rule_claimed_by_two_policies() -> None:
 def test_pa137_a_reference_of_the_wrong_class_is_not_followed() -> None:
     graph = edited("12", ipsecfilterreference=(f"a\\ipsecNegotiationPolicy{{{s.guid(31)}}}",))
     assert [finding.message for finding in found(graph, "PA137")] == [
-        f"ipsecFilterReference of ipsecNFA{{{s.guid(12)}}} names ipsecNegotiationPolicy{{{s.guid(31)}}}, which is no ipsecFilter."
+        f"ipsecFilterReference of ipsecNFA{{{s.guid(12)}}} names ipsecNegotiationPolicy{{{s.guid(31)}}}, which is no ipsecFilter"
     ]
     assert rule(graph, 12).missing == (f"ipsecNegotiationPolicy{{{s.guid(31)}}}",)
 

