@@ -8,7 +8,8 @@ import pytest
 
 from pastore.model import Policy
 from pastore.sources import load, reg
-from pastore.sources.regf import Hive, base_block
+from pastore.sources.hive_cells import Hive
+from pastore.sources.hive_head import base_block
 from tests.support import example, stored_policy
 from tests.support.hives import exported_by_hivexregedit, raw, walk_with_hivex, write_hive
 from tests.support.reg_query import query_text
@@ -101,12 +102,12 @@ def test_everything_in_a_hive_reads_as_hivex_reads_it(tmp_path: Path) -> None:
     hive = Hive(data, block)
     trouble: list[object] = []
     found = {}
-    pending = [(hive.node(block.root), "")]
+    pending = [(hive.root(), "")]
     while pending:
         node, name = pending.pop()
         values = hive.values(node, lambda *what: trouble.append(what))
         found[name] = {value.name: (value.kind, value.data) for value in values}
-        pending += [(child, f"{name}\\{child.name}") for _, child in hive.subkeys(node, trouble.append)]
+        pending += [(child, f"{name}\\{child.name}") for child in hive.subkeys(node, lambda *what: trouble.append(what))]
     assert trouble == []
     assert len(found) == 1205
     assert found == walk_with_hivex(path)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pastore.sources.hivelog import marvin32
+from pastore.sources.hive_logs import marvin32
 from tests.support.reg_text import Hex, RegValue
 
 PYTHON: Final = "/usr/bin/python3"  # Debian's hivex is a module of Debian's Python

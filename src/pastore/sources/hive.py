@@ -1,59 +1,29 @@
 """Registry hives: the IPsec keys of a SOFTWARE or SYSTEM hive, or of a part of one that ``reg save`` wrote.
 
-Only the way to these keys is read and what is below them, so a large hive takes no longer than a small one. Keys are named as
-in a running registry, whatever the hive's root is. A hive that was not written completely is read with its transaction logs,
-which are applied in memory; the files are only ever opened for reading. Deleted keys and values are not looked for.
+Hives are read by regipy, in a process of its own that `pastore.sources.hive_reader` starts. Only the way to these keys is read
+and what is below them. Keys are named as in a running registry, whatever the hive's root is. A hive that was not written
+completely is read with its transaction logs, which are applied to a copy; the files are only ever opened for reading. Deleted
+keys and values are not looked for.
 
 Messages name keys and values but never quote data: a rule's ipsecData holds pre-shared keys in clear text.
 """
 
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from mmap import ACCESS_READ, mmap
-from typing import Final, NamedTuple
+import tempfile
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from pastore.findings import Finding
 from pastore.model import Origin
-from pastore.sources import hivelog
+from pastore.sources import hive_reader
+from pastore.sources.hive_head import LOG_TYPES, BaseBlock, DamageError, base_block
+from pastore.sources.hive_keys import Record
+from pastore.sources.hive_reader import Request, limits
 from pastore.sources.log import FindingLog, quoted
 from pastore.sources.reading import SourceError, read_bytes
-from pastore.sources.regf import BLOCK, LOG_TYPES, BaseBlock, Buffer, DamageError, Hive, Node, StopReadingError, base_block
-from pastore.sources.registry import MAX_DEPTH, Key, Value, decode
+from pastore.sources.registry import Key, Value, decode
 
-DAMAGE_LIMIT: Final = 10_000  # so many damaged structures are not an accident
 LOG_LIMIT: Final = 1 << 28  # bytes of one transaction log
-_MACHINE: Final = "HKEY_LOCAL_MACHINE"
-_CONTROL_SET: Final = r"ControlSet\d{3}|CurrentControlSet"
-
-
-class _Target(NamedTuple):
-    """A key that is wanted.
-
-    Parameters
-    ----------
-    path : tuple of str
-        Its components; a regular expression where several keys are meant.
-    deepest : int
-        How many components, at most, the hive's root may stand for.
-    whole : bool
-        Whether what is below it is wanted too.
-    """
-
-    path: tuple[str, ...]
-    deepest: int
-    whole: bool
-
-
-_IPSEC: Final = ("Policies", "Microsoft", "Windows", "IPSec")
-_TARGETS: Final = (
-    _Target((_MACHINE, "SOFTWARE", *_IPSEC), 5, whole=True),
-    _Target((_MACHINE, "SOFTWARE", "WOW6432Node", *_IPSEC), 2, whole=True),
-    _Target((_MACHINE, "SYSTEM", _CONTROL_SET, "Services", "PolicyAgent"), 4, whole=False),
-    _Target((_MACHINE, "SYSTEM", _CONTROL_SET, "Services", "IPSEC"), 3, whole=False),
-    _Target((_MACHINE, "SYSTEM", "Select"), 2, whole=False),
-)
-_OBJECT: Final = re.compile(r"ipsec\w+\{", re.IGNORECASE)
 
 
 def read(data: bytes, source: str, logs: Mapping[str, bytes] | None = None) -> tuple[Key, tuple[Finding, ...]]:
@@ -65,7 +35,7 @@ def read(data: bytes, source: str, logs: Mapping[str, bytes] | None = None) -> t
     source : str
         The file as the user named it, for findings.
     logs : mapping of str to bytes, optional
-        Its transaction logs by name; needed only if the hive is dirty.
+        Its transaction logs by name; they are used only if the hive is dirty.
 
     Returns
     -------
@@ -74,30 +44,122 @@ def read(data: bytes, source: str, logs: Mapping[str, bytes] | None = None) -> t
     findings : tuple of Finding
         PA112 and PA113 as for other registry sources, PA114 damage, PA115 a hive that was not written completely and whose logs
         do not mend that, PA116 logs that were applied.
+
+    Raises
+    ------
+    SourceError
+        If no process can be started or no temporary file be written.
+    """
+    try:
+        block = base_block(data)
+    except DamageError as damage:
+        return Key(), (Finding("PA114", str(damage), Origin(source)),)
+    if block.kind in LOG_TYPES:
+        return Key(), (Finding("PA114", "this is a transaction log of a hive and not a hive", Origin(source)),)
+    wanted = logs if logs and block.is_dirty else {}
+    try:
+        # For the owner alone, as what it holds may be secret.
+        with tempfile.TemporaryDirectory(prefix="pastore-", ignore_cleanup_errors=True) as folder:
+            place = _put(folder, "hive", data)
+            places = {name: _put(folder, f"log{n}", log) for n, (name, log) in enumerate(wanted.items())}
+            most = limits(len(data), sum(map(len, wanted.values())))
+            records, trouble = hive_reader.run(Request(place, places, folder, False, most))
+            return tree(records, source, block, trouble)
+    except OSError as error:
+        raise SourceError(f"a hive is read in a process of its own, which failed: {error.strerror or error}") from None
+
+
+def tree(records: Iterable[Record], source: str, block: BaseBlock, trouble: str = "") -> tuple[Key, tuple[Finding, ...]]:
+    """Make a registry tree of what was read from a hive.
+
+    Parameters
+    ----------
+    records : iterable of Record
+        As `pastore.sources.hive_reader.records` yields them.
+    source : str
+    block : BaseBlock
+        Of the hive as it was found.
+    trouble : str
+        What stopped the reading from outside.
+
+    Returns
+    -------
+    root, findings
+        As of `read`.
     """
     log = FindingLog(source)
     root = Key()
-    try:
-        block = base_block(data)
-        if block.kind in LOG_TYPES:
-            log.add("PA114", "this is a transaction log of a hive and not a hive")
-            return root, log.findings()
-        current, block = _recovered(data, block, logs or {}, log)
-        _Reader(current, block, log, root).run()
-    except StopReadingError as stop:  # last, and whatever the number of findings before it
-        return root, (*log.findings(), Finding("PA114", str(stop), Origin(source)))
-    except DamageError as damage:
-        log.add("PA114", str(damage))
-    return root, log.findings()
+    keys: list[Key] = []
+    stops: list[str] = []
+    is_whole = is_applied = False
+    for kind, *fields in records:
+        if kind == "key":
+            key = root
+            for name in fields[0]:
+                key = key.children.setdefault(name.lower(), Key(name, key))
+            key.written = fields[1]
+            keys.append(key)
+        elif kind == "below":
+            above, name, written = fields
+            key = keys[above].children[name.lower()] = Key(name, keys[above], written=written)
+            keys.append(key)
+        elif kind == "value":
+            _put_value(log, keys[fields[0]], *fields[1:])
+        elif kind == "damage":
+            log.add("PA114", fields[1], locator=fields[0])
+        elif kind == "applied":
+            is_applied = True
+            _tell_logs(log, block, *fields)
+        elif kind == "stop":
+            stops.append(fields[0])
+        is_whole = kind == "end"
+    if block.is_dirty and not is_applied:
+        what = "reading ended before its logs were applied" if trouble else "there is no transaction log"
+        log.add("PA115", f"{_why_dirty(block)} and {what}; the latest changes may be missing")
+    if not is_whole or trouble:
+        where = f", in {quoted(keys[-1].path)} or later" if keys else ""
+        stops.append(f"{trouble or 'reading ended early'}; {len(keys)} keys were read until then{where}")
+    # Last, and whatever the number of findings before them.
+    return root, (*log.findings(), *(Finding("PA114", stop, Origin(source)) for stop in stops))
 
 
-def is_dirty(data: Buffer) -> bool:
+def _put(folder: str, name: str, data: bytes) -> str:
+    path = os.path.join(folder, name)
+    with open(path, "wb") as file:
+        file.write(data)
+    return path
+
+
+def _put_value(log: FindingLog, key: Key, name: str, kind: int, data: str, is_cut: bool) -> None:
+    decoded = decode(kind, bytes.fromhex(data), cut=is_cut)
+    for code, text in decoded.problems:
+        log.add(code, f"{quoted(name) if name else 'the default value'}: {text}", locator=key.path)
+    if decoded.data is not None:
+        key.put(Value(name, kind, decoded.data))
+
+
+def _why_dirty(block: BaseBlock) -> str:
+    why = f"its sequence numbers are {block.primary} and {block.secondary}" if block.is_sound else "its checksum is wrong"
+    return f"the hive was not written completely ({why})"
+
+
+def _tell_logs(log: FindingLog, block: BaseBlock, pages: Mapping[str, int], problems: list[str]) -> None:
+    why = _why_dirty(block)
+    if pages:
+        taken = " and ".join(f"{n} page{'' if n == 1 else 's'} of {name}" for name, n in pages.items())
+        log.add("PA116", f"{why}; {taken} were applied to a copy")
+    if not pages or any("entry" in problem for problem in problems):
+        trouble = "; ".join(problems) or "the logs hold nothing for it"
+        rest = "the rest of its logs was not applied" if pages else f"{why} and its logs could not be applied"
+        log.add("PA115", f"{rest}: {trouble}; the latest changes may be missing")
+
+
+def is_dirty(data: bytes) -> bool:
     """Whether a hive was not written completely, so that its logs are needed."""
     try:
-        block = base_block(data)
+        return base_block(data).is_dirty
     except DamageError:
         return False
-    return not block.is_sound or block.primary != block.secondary
 
 
 def logs_beside(path: str) -> tuple[dict[str, bytes], list[str]]:
@@ -134,161 +196,12 @@ def logs_beside(path: str) -> tuple[dict[str, bytes], list[str]]:
 def is_system(path: str) -> bool:
     """Whether a file is a hive with control sets at its root, as far as it is not damaged there."""
     try:
-        with open(path, "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-            block = base_block(data)
-            if block.kind in LOG_TYPES:
+        with open(path, "rb") as file:
+            if base_block(file.read(512)).kind in LOG_TYPES:
                 return False
-            hive = Hive(data, block)
-            children = hive.subkeys(hive.node(block.root), _refuse)
-            return any(re.fullmatch(_CONTROL_SET, child.name, re.IGNORECASE) for _, child in children)
-    except (OSError, ValueError, DamageError):  # ValueError: an empty file
+        with tempfile.TemporaryDirectory(prefix="pastore-", ignore_cleanup_errors=True) as folder:
+            most = limits(os.path.getsize(path))
+            records, _ = hive_reader.run(Request(os.path.abspath(path), {}, folder, True, most))
+            return ["system", True] in records
+    except (OSError, DamageError):
         return False
-
-
-def _refuse(damage: DamageError) -> None:
-    raise damage
-
-
-def _recovered(data: bytes, block: BaseBlock, logs: Mapping[str, bytes], log: FindingLog) -> tuple[Buffer, BaseBlock]:
-    """Return the hive as it is with its logs, and the base block to go with it."""
-    if not is_dirty(data):
-        return data, block
-    why = f"its sequence numbers are {block.primary} and {block.secondary}" if block.is_sound else "its checksum is wrong"
-    why = f"the hive was not written completely ({why})"
-    if not logs:
-        log.add("PA115", f"{why} and there is no transaction log; the latest changes may be missing")
-        return data, block
-    applied = hivelog.apply(data, block, logs)
-    if applied.pages:
-        taken = " and ".join(f"{n} page{'' if n == 1 else 's'} of {name}" for name, n in applied.pages.items())
-        log.add("PA116", f"{why}; {taken} were applied in memory")
-    if not applied.pages or any("entry" in problem for problem in applied.problems):
-        trouble = "; ".join(applied.problems) or "the logs hold nothing for it"
-        rest = "the rest of its logs was not applied" if applied.pages else f"{why} and its logs could not be applied"
-        log.add("PA115", f"{rest}: {trouble}; the latest changes may be missing")
-    return applied.data, base_block(applied.data)
-
-
-class _Reader:
-    """One pass over the keys that are wanted."""
-
-    def __init__(self, data: Buffer, block: BaseBlock, log: FindingLog, root: Key) -> None:
-        self._hive = Hive(data, block)
-        self._size = len(data)
-        self._block = block
-        self._log = log
-        self._tree = root
-        self._children: dict[int, list[tuple[int, Node]]] = {}  # a list of subkeys can be read only once
-        self._copied: set[int] = set()
-        self._damages = 0
-
-    def run(self) -> None:
-        """Copy what is wanted."""
-        if self._size < BLOCK + self._block.size:
-            what = f"the file has {self._size} bytes, and its base block says {BLOCK + self._block.size}"
-            self._log.add("PA114", what)
-        top = self._hive.node(self._block.root)
-        if self._is_target(self._block.root, top):
-            return
-        for target in _TARGETS:
-            self._look_for(target, top)
-
-    # The way to what is wanted
-
-    def _is_target(self, offset: int, top: Node) -> bool:
-        """Copy the root itself where it is a key that is wanted, or one below it, as ``reg save`` of that key gives."""
-        names = {child.name.lower() for _, child in self._below(offset, top, "")}
-        path: tuple[str, ...] = ()
-        if "gptipsecpolicy" in names or ("policy" in names and self._has_store(offset, top)):
-            path = (_MACHINE, "SOFTWARE", *_IPSEC)
-        elif names & {"local", "cache"} and self._has_objects(offset, top):
-            path = (_MACHINE, "SOFTWARE", *_IPSEC, "Policy")
-        elif any(_OBJECT.match(name) for name in names):
-            path = (_MACHINE, "SOFTWARE", *_IPSEC, "Policy", "Cache" if top.name.lower() == "cache" else "Local")
-        elif any(value.name.lower() == "nodefaultexempt" for value in self._hive.values(top, lambda *_: None)):
-            path = (_MACHINE, "SYSTEM", "CurrentControlSet", "Services", "PolicyAgent")
-        if path:
-            self._copy(offset, top, path, whole=True)
-        return bool(path)
-
-    def _has_store(self, offset: int, node: Node) -> bool:
-        below = [pair for pair in self._below(offset, node, "") if pair[1].name.lower() == "policy"]
-        return any(child.name.lower() in ("local", "cache") for at, policy in below for _, child in self._below(at, policy, ""))
-
-    def _has_objects(self, offset: int, node: Node) -> bool:
-        below = [pair for pair in self._below(offset, node, "") if pair[1].name.lower() in ("local", "cache")]
-        return any(_OBJECT.match(child.name) for at, store in below for _, child in self._below(at, store, ""))
-
-    def _look_for(self, target: _Target, top: Node) -> None:
-        """Copy a target, the hive's root being taken for each key on the way to it in turn, the outermost first."""
-        for start in range(1, target.deepest + 1):
-            found = list(self._matches(target.path, start, self._block.root, top))
-            for path, offset, node in found:
-                self._copy(offset, node, path, whole=target.whole)
-            if found:
-                return
-
-    def _matches(
-        self, pattern: tuple[str, ...], start: int, offset: int, node: Node
-    ) -> Iterator[tuple[tuple[str, ...], int, Node]]:
-        """Yield the keys below one whose path matches a pattern from a component on."""
-        # What the root stands for is not in the hive; a control set is called by what Windows calls the one in use.
-        names = tuple("CurrentControlSet" if name == _CONTROL_SET else name for name in pattern[:start])
-        pending = [(names, offset, node)]
-        while pending:
-            path, offset, node = pending.pop()
-            if len(path) == len(pattern):
-                yield path, offset, node
-                continue
-            wanted = re.compile(pattern[len(path)], re.IGNORECASE)
-            below = self._below(offset, node, "\\".join(path))
-            pending += [((*path, child.name), at, child) for at, child in reversed(below) if wanted.fullmatch(child.name)]
-
-    def _below(self, offset: int, node: Node, path: str) -> list[tuple[int, Node]]:
-        if offset not in self._children:
-            self._children[offset] = list(self._hive.subkeys(node, lambda damage: self._damaged(path, damage)))
-        return self._children[offset]
-
-    # What is wanted
-
-    def _copy(self, offset: int, node: Node, path: Iterable[str], *, whole: bool) -> None:
-        key = self._tree
-        for name in path:
-            key = key.children.setdefault(name.lower(), Key(name, key))
-        key.written = node.written
-        pending = [(offset, node, key, 0)]
-        while pending:
-            offset, node, key, depth = pending.pop()
-            if offset in self._copied:
-                self._damaged(key.path, DamageError("a key is below two others, or below itself", node.at))
-                continue
-            self._copied.add(offset)
-            self._copy_values(node, key)
-            if not whole:
-                continue
-            if depth >= MAX_DEPTH:
-                self._damaged(key.path, DamageError(f"there are more than {MAX_DEPTH} levels of keys", node.at))
-                continue
-            for at, child in self._below(offset, node, key.path):
-                if child.name.lower() in key.children:
-                    self._damaged(
-                        key.path, DamageError(f"two subkeys are called {quoted(child.name)}; the first is read", child.at)
-                    )
-                    continue
-                below = key.children[child.name.lower()] = Key(child.name, key, written=child.written)
-                pending.append((at, child, below, depth + 1))
-
-    def _copy_values(self, node: Node, key: Key) -> None:
-        path = key.path
-        for raw in self._hive.values(node, lambda name, damage: self._damaged(f"{path}\\{name}" if name else path, damage)):
-            decoded = decode(raw.kind, raw.data, cut=raw.is_cut)
-            for code, text in decoded.problems:
-                self._log.add(code, f"{quoted(raw.name) if raw.name else 'the default value'}: {text}", locator=path)
-            if decoded.data is not None:
-                key.put(Value(raw.name, raw.kind, decoded.data))
-
-    def _damaged(self, path: str, damage: DamageError) -> None:
-        self._log.add("PA114", str(damage), locator=path)
-        self._damages += 1
-        if self._damages >= DAMAGE_LIMIT:
-            raise StopReadingError(f"{DAMAGE_LIMIT} structures of the hive are damaged; reading stops", damage.at)

@@ -1,6 +1,10 @@
 """Registry hives: what is read, what damage is told, and that no hive can take long."""
 
+import os
 import struct
+import subprocess
+import sys
+import tempfile
 import time
 import tracemalloc
 from pathlib import Path
@@ -9,8 +13,9 @@ import pytest
 
 from pastore.findings import Finding
 from pastore.model import Policy
-from pastore.sources import Loaded, hive, load
-from pastore.sources.regf import DamageError, base_block, checksum
+from pastore.sources import Loaded, hive, hive_reader, load
+from pastore.sources.hive_head import DamageError, base_block, checksum
+from pastore.sources.reading import SourceError
 from pastore.sources.registry import Key
 from tests.support import example, stored_policy
 from tests.support.hives import NONE, Bins, empty_hive, key_offsets, patched, with_times, write_hive
@@ -23,16 +28,18 @@ AGENT = rf"{SYSTEM}\ControlSet001\Services\PolicyAgent"
 
 
 def read(data: bytes) -> tuple[Key, list[str]]:
-    """Return the tree and the findings as code and message."""
-    root, findings = hive.read(data, "SOFTWARE")
+    """Return the tree and the findings as code and message; read in this process."""
+    block = base_block(data)
+    root, findings = hive.tree(hive_reader.keys(data, block), "SOFTWARE", block)
     return root, [f"{finding.code} {finding.message}" for finding in findings]
 
 
 def only_damage(data: bytes) -> str:
     """Return the message of the one finding, which is of damage."""
-    _, findings = hive.read(data, "SOFTWARE")
-    assert [finding.code for finding in findings] == ["PA114"], findings
-    return findings[0].message
+    _, (finding,) = read(data)
+    code, _, message = finding.partition(" ")
+    assert code == "PA114"
+    return message
 
 
 def codes(got: Loaded) -> list[str]:
@@ -289,8 +296,8 @@ def test_a_list_of_subkeys_that_leads_to_itself() -> None:
     bins.put(outer, struct.pack("<2sHIII", b"ri", 3, inner, inner, outer))
     _, found = read(bins.hive(bins.key("root", subkeys=1, subkey_list=outer)))
     assert [message.split(",")[0] for message in found] == [
-        "PA114 a list of subkeys serves twice",
-        "PA114 a list of subkeys serves twice",
+        "PA114 2 of 1 subkeys could be read (regipy gave up: RegistryParsingException)",
+        "PA114 two subkeys are called 'GPTIPSECPolicy'; the first is read",
     ]
 
 
@@ -299,7 +306,7 @@ def test_an_index_of_lists_inside_another() -> None:
     inner = bins.list(b"ri", bins.list(b"lf", bins.key("GPTIPSECPolicy")))
     outer = bins.list(b"ri", inner)
     _, found = read(bins.hive(bins.key("root", subkeys=1, subkey_list=outer)))
-    assert "PA114 there is no list of subkeys where one is expected" in found[0]
+    assert "PA114 0 of 1 subkeys could be read (regipy gave up: RegistryParsingException)" in found[0]
 
 
 def test_a_count_of_subkeys_beyond_the_cell() -> None:
@@ -400,8 +407,142 @@ def test_lists_of_subkeys_that_overlap_cannot_take_long() -> None:
     started = time.monotonic()
     _, found = read(hostile)
     assert time.monotonic() - started < 10
-    assert "10000 structures of the hive are damaged; reading stops" in found[-1]
+    assert "0 of 1 subkeys could be read" in found[-1]
     assert len(found) < 110
+
+
+def test_after_ten_thousand_damaged_structures_reading_stops() -> None:
+    bins = Bins()
+    bins.add(bytes(1 << 20))  # a hive of this size may be read for so long
+    nothing = bins.add(bytes(96))
+    names = bins.list(b"li", *[nothing] * 10_001, bins.key("GPTIPSECPolicy"))
+    _, found = read(bins.hive(bins.key("root", subkeys=10_002, subkey_list=names)))
+    assert "10000 structures of the hive are damaged; reading stops" in found[-1]
+    assert "there is no key where one is expected" in found[0]
+    assert len(found) < 110
+
+
+def test_lists_of_lists_that_repeat_without_end_are_charged_to_the_budget() -> None:
+    bins = Bins()
+    lists = bins.list(b"li", *[bins.key("k")] * 1000)
+    hostile = bins.hive(bins.key("root", subkeys=1, subkey_list=bins.list(b"ri", *[lists] * 50_000)))
+    started = time.monotonic()
+    _, found = read(hostile)
+    assert time.monotonic() - started < 10
+    assert "structures of the hive overlap" in found[-1]
+
+
+def test_a_damaged_value_does_not_end_the_list() -> None:
+    bins = Bins()
+    row = [bins.value(f"v{n}", 4, struct.pack("<I", n)) for n in range(5)]
+    bins.put(row[1], b"xx")
+    bins.put(row[3], b"xx")
+    root, found = read(ipsec_hive(bins, bins.key("GPTIPSECPolicy", values=5, value_list=bins.values(*row))))
+    key = root.find(rf"{IPSEC}\GPTIPSECPolicy")
+    assert key is not None
+    assert {value.name: value.data for value in key.values.values()} == {"v0": 0, "v2": 2, "v4": 4}
+    assert [message.split(", at")[0] for message in found] == ["PA114 there is no value where one is expected"] * 2
+    assert f"{4096 + row[1] + 4:#x}" in found[0]
+
+
+def test_a_key_that_announces_more_subkeys_than_it_has() -> None:
+    bins = Bins()
+    names = bins.list(b"lf", bins.key("GPTIPSECPolicy"))
+    assert "1 of 3 subkeys could be read" in only_damage(bins.hive(bins.key("root", subkeys=3, subkey_list=names)))
+
+
+@pytest.mark.parametrize("data", [b"ab", b"abcdefgh"])
+def test_a_number_of_the_wrong_size_does_not_end_the_list(data: bytes) -> None:
+    bins = Bins()
+    row = bins.values(bins.value("bad", 11, data[:2]), bins.value("worse", 4, data), bins.value("good", 4, bytes(4)))
+    root, found = read(ipsec_hive(bins, bins.key("GPTIPSECPolicy", values=3, value_list=row)))
+    key = root.find(rf"{IPSEC}\GPTIPSECPolicy")
+    assert key is not None
+    assert list(key.values) == ["good"]
+    assert {message.split()[0] for message in found} == {"PA112"}
+
+
+# The child process
+
+
+def test_a_hive_with_a_cycle_ends_in_a_finding(tmp_path: Path) -> None:
+    bins = Bins()
+    names = bins.list(b"lf", 0)
+    policy = bins.key("Policy", subkeys=1, subkey_list=names)
+    bins.put(names, struct.pack("<2sHII", b"lf", 1, policy, 0))
+    top = bins.key("root", subkeys=2, subkey_list=bins.list(b"li", bins.key("GPTIPSECPolicy"), policy))
+    started = time.monotonic()
+    got = load(put(tmp_path, bins.hive(top)))
+    assert time.monotonic() - started < 10
+    assert codes(got) == ["PA114", "PA103"]
+    assert "below itself" in got.findings[0].message
+
+
+def limited(monkeypatch: pytest.MonkeyPatch, limits: hive_reader.Limits) -> None:
+    monkeypatch.setattr(hive, "limits", lambda *_: limits)
+
+
+def test_a_child_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch, software: bytes) -> None:
+    limited(monkeypatch, hive_reader.limits(1)._replace(seconds=0))
+    root, (found,) = hive.read(software, "SOFTWARE")
+    assert (found.code, list(root.children)) == ("PA114", [])
+    assert found.message == "reading took more than 0 seconds and was ended; 0 keys were read until then"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on address space is Linux's")
+def test_a_child_that_takes_too_much_memory_is_ended(monkeypatch: pytest.MonkeyPatch, software: bytes) -> None:
+    limited(monkeypatch, hive_reader.limits(1)._replace(memory=1 << 20))
+    _, found = hive.read(software, "SOFTWARE")
+    assert {each.code for each in found} == {"PA114"}
+    assert "Cannot allocate memory" in found[-1].message or "status 1" in found[-1].message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the limit on what is written is Unix's")
+def test_what_was_read_before_a_child_died_is_kept_and_the_place_is_told(
+    monkeypatch: pytest.MonkeyPatch, software: bytes
+) -> None:
+    limited(monkeypatch, hive_reader.limits(1)._replace(written=6000))
+    root, found = hive.read(software, "SOFTWARE")
+    (stopped,) = [each.message for each in found]
+    assert "reading ended with status 1" in stopped
+    assert "ipsecPolicy" in stopped or "Policy" in stopped
+    assert root.find(IPSEC) is not None
+
+
+def test_a_child_that_cannot_be_started_is_an_error_of_the_source(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, software: bytes
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nowhere"))
+    with pytest.raises(SourceError, match="in a process of its own"):
+        hive.read(software, "SOFTWARE")
+    assert codes(load(put(tmp_path, software))) == ["PA101"]
+
+
+def test_a_module_in_the_current_folder_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, software: bytes) -> None:
+    for name in ("regipy", "construct", "json"):
+        put(tmp_path, b"raise SystemExit(9)", f"{name}.py")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    assert hive.read(software, "SOFTWARE")[1] == ()
+
+
+def test_nothing_is_left_in_the_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, software: bytes) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert hive.read(software, "SOFTWARE")[1] == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_limits_grow_with_the_hive_and_have_an_end() -> None:
+    small, large, largest = (hive_reader.limits(size) for size in (1 << 20, 1 << 26, 1 << 30))
+    assert small.seconds < large.seconds < largest.seconds == 600
+    assert small.memory < large.memory < largest.memory < 3 << 30
+
+
+def test_the_parent_never_loads_regipy(tmp_path: Path, software: bytes) -> None:
+    script = "import sys\nfrom pastore.sources import load\nassert load(sys.argv[1]).policy\nassert 'regipy' not in sys.modules"
+    command = [sys.executable, "-c", script, str(put(tmp_path, software))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.returncode == 0, done.stderr
 
 
 def test_levels_without_end_are_cut() -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from pastore.model import Policy
-from pastore.sources import Loaded, hive, load
-from pastore.sources.hivelog import SEED, marvin32
-from pastore.sources.regf import base_block
+from pastore.sources import Loaded, load
+from pastore.sources.hive_logs import SEED, marvin32
 from tests.support import stored_policy
 from tests.support.hives import differing_pages, entry, new_log, old_log, patched, write_hive
 
@@ -186,17 +185,6 @@ def test_a_log_that_cannot_be_read_is_told(tmp_path: Path, states: States) -> No
     (tmp_path / "SOFTWARE").write_bytes(states.dirty)
     found = [finding.message for finding in load(tmp_path / "SOFTWARE").findings if finding.code == "PA115"]
     assert found[0] == "SOFTWARE.LOG1 cannot be read: Is a directory"
-
-
-def test_the_recovered_hive_is_clean(states: States) -> None:
-    from pastore.sources import hivelog
-
-    logs = {"LOG1": new_log(states.dirty, states.entry2(), states.entry3())}
-    applied = hivelog.apply(states.dirty, base_block(states.dirty), logs)
-    block = base_block(applied.data)
-    assert (block.primary, block.secondary, block.is_sound) == (8, 8, True)
-    assert applied.data[4096:] == states.third[4096:]
-    assert not hive.is_dirty(applied.data)
 
 
 # The old format
