@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pastore.model import Policy
-from pastore.sources import Loaded, load
+from pastore.sources import Loaded, hive, hive_reader, load
 from pastore.sources.hive_logs import SEED, marvin32
 from tests.support import stored_policy
 from tests.support.hives import differing_pages, entry, new_log, old_log, patched, write_hive
@@ -215,3 +215,30 @@ def test_a_log_of_the_old_format_that_is_itself_torn(tmp_path: Path, states: Sta
 def test_a_log_of_the_old_format_that_is_cut(tmp_path: Path, states: States) -> None:
     log = old_log(patched(states.first, (4, 8), (8, 8)), small_pages(states))
     assert "ends before its last page" in told(got(tmp_path, states.dirty, LOG1=log[:-1]))["PA115"]
+
+
+def test_a_log_of_the_old_format_for_a_hive_too_large_for_regipy_is_told(tmp_path: Path, states: States) -> None:
+    large = 509 * 4096
+    grown = patched(states.first + bytes(large), (4, 8), (8, 7), (40, large))
+    log = old_log(patched(grown, (4, 8), (8, 8)), small_pages(states))
+    loaded = got(tmp_path, grown, LOG=log)
+    assert name_of(loaded) == "First"
+    assert f"for hives of at most {508 * 4096} bytes, not {large}" in told(loaded)["PA115"]
+
+
+def test_logs_that_take_too_long_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, states: States) -> None:
+    monkeypatch.setattr(hive, "limits", lambda *_: hive_reader.limits(1)._replace(seconds=0))
+    loaded = got(tmp_path, states.dirty, LOG1=new_log(states.dirty, states.entry2()))
+    assert loaded.policy is None
+    assert "reading ended before its logs were applied" in told(loaded)["PA115"]
+    assert "took more than 0 seconds" in told(loaded)["PA114"]
+
+
+def test_a_log_that_regipy_cannot_apply_is_told_and_the_hive_read(tmp_path: Path, states: States) -> None:
+    # regipy wants the name of a hive to be text.
+    odd = bytearray(states.dirty)
+    odd[48:50] = b"\x00\xd8"
+    odd = bytearray(patched(bytes(odd)))
+    loaded = got(tmp_path, bytes(odd), LOG1=new_log(bytes(odd), states.entry2()))
+    assert name_of(loaded) == "First"
+    assert "could not be applied: regipy gave up: " in told(loaded)["PA115"]
