@@ -3,6 +3,7 @@
 import random
 import resource
 import time
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def in_this_process(data: bytes, folder: Path, **logs: bytes) -> tuple[Key, tupl
     if block.kind in LOG_TYPES:
         return hive.read(data, "x")
     if not (logs and block.is_dirty):
-        return hive.tree(hive_reader.keys(data, block), "x", block)
+        return hive.tree(chain(hive_reader.keys(data, block), [["end"]]), "x", block)
     (folder / "hive").write_bytes(data)
     for name, log in logs.items():
         (folder / name).write_bytes(log)

@@ -179,7 +179,7 @@ def records(request: Request) -> Iterator[Record]:
             if request.system:
                 yield ["system", hive_keys.has_control_sets(data, base_block(data))]
             else:
-                yield from guarded(lambda: hive_keys.ipsec_keys(data, base_block(data)))
+                yield from keys(data, base_block(data))
     except (OSError, ValueError) as error:  # ValueError: an empty file
         yield ["stop", f"the hive cannot be read: {getattr(error, 'strerror', None) or error}"]
     except DamageError as damage:
@@ -188,9 +188,8 @@ def records(request: Request) -> Iterator[Record]:
 
 
 def keys(data: Buffer, block: BaseBlock) -> Iterator[Record]:
-    """Yield the records of a hive that is in memory and complete, in this process."""
+    """Yield the records of the IPsec keys of a hive whose logs need no more thought, and ``stop`` if the end is not reached."""
     yield from guarded(lambda: hive_keys.ipsec_keys(data, block))
-    yield ["end"]
 
 
 def guarded(source: Callable[[], Iterator[Record]]) -> Iterator[Record]:
