@@ -29,24 +29,33 @@ if TYPE_CHECKING:
 __all__ = ["Compiled", "Loaded", "compile", "compile_policy", "load", "open"]
 
 
-def load(source: str | PathLike[str], *, policy: str | None = None, format: str | None = None) -> Loaded:
+def load(
+    source: str | PathLike[str],
+    *,
+    policy: str | None = None,
+    format: str | None = None,
+    system: str | PathLike[str] | None = None,
+) -> Loaded:
     """Read the policy of a source.
 
     Parameters
     ----------
     source : str or path
-        A file whose format is found from its bytes, or ``-`` for standard input.
+        A file whose format is found from its bytes, ``-`` for standard input, or ``registry:`` for the running
+        registry of Windows.
     policy : str, optional
         Name or GUID. The assigned policy, or the only one, when left out.
     format : str, optional
         Overrides what the bytes look like.
+    system : str or path, optional
+        The SYSTEM hive that holds NoDefaultExempt.
 
     Returns
     -------
     Loaded
         ``.policy`` is None when none could be obtained; ``.findings`` then says why. Bad input never raises.
     """
-    return load_source(source, policy=policy, format=format)
+    return load_source(source, policy=policy, format=format, system=system)
 
 
 @dataclass(frozen=True, slots=True)

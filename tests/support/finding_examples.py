@@ -34,7 +34,7 @@ from pastore.model import (
     Rule,
     Secret,
 )
-from tests.support import export_examples
+from tests.support import export_examples, hive_examples
 from tests.support.captures import arp, ethernet, ipv4, pcap, tcp
 from tests.support.example import HKLM, LOCAL, registry
 from tests.support.policies import ESP_3DES_SHA1, KERBEROS, action, flt, guid, policy, rule
@@ -308,7 +308,7 @@ SOFT: Final[FilterAction] = action("protect", soft=True)
 
 _OURS: Final[dict[str, Callable[[], Example]]] = {
     "PA101": lambda: Example({}),
-    "PA102": lambda: Example({"corp.reg": b"regf" + bytes(508)}),
+    "PA102": lambda: Example({"corp.reg": b"\x89PNG\r\n\x1a\n" + bytes(508)}),
     "PA103": lambda: exported({f"{HKLM}\\{LOCAL}": {}}),
     "PA104": lambda: Example({"corp.reg": reg_text(stored())}, ("check", "corp.reg", "--policy", "Server Isolatoin")),
     "PA105": two_policies,
@@ -397,7 +397,8 @@ def _from(code: str, make: Callable[[], tuple[dict[str, bytes], tuple[str, ...]]
     return code, lambda: Example(*make())
 
 
-EXAMPLES: Final = dict(sorted([*_OURS.items(), *(_from(*item) for item in export_examples.EXAMPLES.items())]))
+_OTHERS: Final = (*export_examples.EXAMPLES.items(), *hive_examples.EXAMPLES.items())
+EXAMPLES: Final = dict(sorted([*_OURS.items(), *(_from(code, make) for code, make in _OTHERS)]))
 """By code: a way to make the example."""
 
 if __name__ == "__main__":

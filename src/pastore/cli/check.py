@@ -42,9 +42,11 @@ class Job(NamedTuple):
     named: bool  # given on the command line, not found in a folder
     policy: str | None
     source_format: str | None
+    system: str | None
     host: "Host"
     options: dict[str, Any]
     fixed: bool = False  # options are given that a compiled table has fixed
+    is_guessed: bool = False  # the SYSTEM hive was found in the folder and not given
 
 
 class Checked(NamedTuple):
@@ -57,13 +59,17 @@ class Checked(NamedTuple):
 
 def check_source(job: Job) -> Checked:
     """Load, expand and analyse every policy of one source."""
-    from pastore.model import Policy
+    from pastore.model import Origin, Policy
     from pastore.sources import is_table, load
 
     if job.source_format == "compiled" or (job.source_format is None and is_table(job.source)):
         return check_table(job)
-    loaded = load(job.source, policy=job.policy, format=job.source_format)
+    loaded = load(job.source, policy=job.policy, format=job.source_format, system=job.system)
+    if job.is_guessed and not loaded.policies:  # nobody asked for that hive: it must not stand in the way
+        loaded = load(job.source, policy=job.policy, format=job.source_format)
     findings = list(loaded.findings)
+    if job.is_guessed and any(policy.default_exempt is not None for policy in loaded.policies):
+        findings.append(Finding("PA128", f"NoDefaultExempt is taken from {job.system}, in the same folder", Origin(job.source)))
     if not job.policy and loaded.policies:
         findings = [finding for finding in findings if finding.code != "PA105"]  # check takes them all
     if not isinstance(loaded.policy, Policy) and loaded.policy is not None:
@@ -71,7 +77,8 @@ def check_source(job: Job) -> Checked:
         return Checked((report,), answered=True, skipped=False)
     wanted = [loaded.policy] if job.policy and loaded.policy else list(loaded.policies) if not job.policy else []
     if not wanted:
-        unknown = any(finding.code in ("PA102", "PA103") for finding in findings)
+        codes = {finding.code for finding in findings}
+        unknown = not codes.isdisjoint(("PA102", "PA103")) and "PA114" not in codes  # a damaged hive may have held one
         if not job.named and unknown:
             return Checked((), answered=False, skipped=True)
         return Checked((Report(job.source, None, 0, 0, tuple(findings)),), answered=False, skipped=False)
@@ -121,18 +128,45 @@ def count(policy: "Policy") -> tuple[int, int]:
     return len(policy.rules), count_filters(policy)
 
 
-def jobs_of(
-    sources: tuple[str, ...], policy: str | None, source_format: str | None, host: "Host", options: dict[str, Any]
-) -> Iterator[Job]:
+def jobs_of(sources: tuple[str, ...], host: "Host", options: dict[str, Any]) -> Iterator[Job]:
     """Yield a job for each source, and for each file of a folder."""
+    settings = {name: options[name] for name in ("order", "target", "default_exempt")}
+
+    def job(source: str, named: bool, system: str | None, is_guessed: bool = False) -> Job:
+        return Job(source, named, options["policy_name"], options["source_format"], system, host, settings, is_guessed=is_guessed)
+
     for source in sources:
         if source != "-" and Path(source).is_dir():
             for folder, folders, files in os.walk(source):
                 folders.sort()
-                for name in sorted(files):
-                    yield Job(str(Path(folder) / name), False, policy, source_format, host, options)
+                paths = [str(Path(folder) / name) for name in sorted(files)]
+                beside = {} if options["system"] else systems_for(paths)
+                for path in paths:
+                    yield job(path, False, options["system"] or beside.get(path), path in beside)
         else:
-            yield Job(source, True, policy, source_format, host, options)
+            yield job(source, True, options["system"])
+
+
+def systems_for(paths: list[str]) -> dict[str, str]:
+    """Return, for each hive of a folder, the SYSTEM hive to go with it, where there is one and not several."""
+    hives = [path for path in paths if begins_like_a_hive(path)]
+    if len(hives) < 2:
+        return {}
+    from pastore.sources.hive import is_system
+
+    systems = [path for path in hives if is_system(path)]
+    return {path: systems[0] for path in hives if path not in systems} if len(systems) == 1 else {}
+
+
+def begins_like_a_hive(path: str) -> bool:
+    """Whether a file begins with the letters of a hive, or of a log of one."""
+    try:
+        if not Path(path).is_file():  # a pipe would wait
+            return False
+        with open(path, "rb") as file:
+            return file.read(4) == b"regf"
+    except OSError:
+        return False
 
 
 def read_baseline(path: str) -> Counter[tuple[str, ...]]:
@@ -191,8 +225,7 @@ def command(sources: tuple[str, ...], **options: Any) -> None:
     Exit status 1 if there are findings of the fail level, 2 if a named source could not be read.
     """
     host = host_from(options)
-    checking = {name: options[name] for name in ("order", "target", "default_exempt")}
-    jobs = list(jobs_of(sources, options["policy_name"], options["source_format"], host, checking))
+    jobs = list(jobs_of(sources, host, options))
     if given_fixed():
         from pastore.sources import is_table
 

@@ -157,7 +157,7 @@ def command(source: str, packets: str, **options: Any) -> None:
     output = options["output"]
     if output and not output.endswith((".csv", ".jsonl")):
         raise click.UsageError(f"-o {output}: the name must end in .csv or .jsonl")
-    loaded = load_source(source, options["policy_name"], options["source_format"])
+    loaded = load_source(source, options)
     local = local_networks(loaded, options)
     batch = read_packets(packets)
     fatal = False

@@ -75,6 +75,7 @@ def source_options(command: F) -> F:
     """Add the options that say how a source is read."""
     for option in (
         click.option("--policy", "policy_name", metavar="NAME|GUID", help="Which policy; the assigned or only one if left out."),
+        click.option("--system", metavar="HIVE", help="The SYSTEM hive that holds NoDefaultExempt."),
         click.option("--format", "source_format", type=click.Choice(FORMATS), help="Format of the source; sniffed if left out."),
     ):
         command = option(command)
@@ -123,23 +124,35 @@ def host_from(options: dict[str, Any]) -> "Host":
         raise click.UsageError(str(error)) from None
 
 
-_FIXED = ("me", "dns_server", "wins_server", "dhcp_server", "gateway", "order", "target", "default_exempt", "policy_name")
+_FIXED = (
+    "me",
+    "dns_server",
+    "wins_server",
+    "dhcp_server",
+    "gateway",
+    "order",
+    "target",
+    "default_exempt",
+    "policy_name",
+    "system",
+)
 
 
-def load_source(source: str, policy: str | None, source_format: str | None) -> "Loaded":
+def load_source(source: str, options: dict[str, Any]) -> "Loaded":
     """Read a source and end with exit status 2, saying why, if no policy was obtained.
 
     A compiled table has none: it gives a `pastore.cli.table.LoadedTable`, which `compile_source` takes as it does a policy.
     """
     from pastore.sources import is_table, load
 
+    source_format = options["source_format"]
     if source_format == "compiled" or (source_format is None and is_table(source)):
         from pastore.cli.table import load_table
 
         refuse_fixed(source)
         loaded: Loaded = load_table(source)
     else:
-        loaded = load(source, policy=policy, format=source_format)
+        loaded = load(source, policy=options["policy_name"], format=source_format, system=options["system"])
     if loaded.policy is None:
         from pastore.findings import Severity
         from pastore.findings.render import text_lines

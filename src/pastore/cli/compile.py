@@ -36,7 +36,7 @@ def command(source: str, output: str, **options: Any) -> None:
         raise click.UsageError("-o -: a table is written to a file, not to standard output")
     if same_file(source, output):
         raise click.UsageError(f"-o {output}: this is the source itself")
-    loaded = load_source(source, options["policy_name"], options["source_format"])
+    loaded = load_source(source, options)
     if isinstance(loaded, LoadedTable):
         cannot_answer(f"{source} is a compiled table already")
     compiled = compile_source(loaded, options)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,8 +30,7 @@ def command(
     base_dn: str | None,
     no_times: bool,
     secrets: bool,
-    policy_name: str | None,
-    source_format: str | None,
+    **options: Any,
 ) -> None:
     """Write the policy of SRC in another format.
 
@@ -44,11 +43,11 @@ def command(
         for option, given in (("--base-dn", base_dn is not None), ("--no-times", no_times)):
             if given:
                 raise click.UsageError(f"{option} is for -t ldif only")
-    loaded = load_source(source, policy_name, source_format)
+    loaded = load_source(source, options)
     from pastore.model import Policy
 
     if not isinstance(loaded.policy, Policy):
-        cannot_answer(f"{source} is a first-match rule list and no IPsec policy; there is nothing to convert to {target}")
+        cannot_answer(f"{source} is a list of rows and no IPsec policy; there is nothing to convert to {target}")
     data = written(loaded.policy, target, base_dn, times=not no_times, secrets=secrets)
     save(data, output, private=secrets)
     tell_losses(loaded.policy, target, times=not no_times, secrets=secrets)

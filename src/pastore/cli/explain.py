@@ -138,7 +138,7 @@ def command(
     """
     if (packet_text is None) == (rule_name is None):
         raise click.UsageError("give either a PACKET or --rule NAME")
-    loaded = load_source(source, options["policy_name"], options["source_format"])
+    loaded = load_source(source, options)
     compiled = compile_source(loaded, options)
     if rule_name is not None:
         from pastore.cli.explain_rule import explain_rule

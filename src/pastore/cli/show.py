@@ -16,10 +16,11 @@ from pastore.cli.common import (
     tell_findings,
 )
 from pastore.findings.render import printable
+from pastore.model import was_written_otherwise
 
 if TYPE_CHECKING:
     from pastore.filters.specific import SpecificFilters
-    from pastore.model import AuthMethod, Filter, FilterAction, MainMode, Offer, Policy, Rule
+    from pastore.model import AuthMethod, Filter, FilterAction, FilterList, MainMode, Offer, Policy, Rule
 
 # Numbers as stored: [MS-GPIPSEC] 2.2.1.2 and 2.2.1.4.1; an ESP algorithm 1 is DES in the data Windows writes.
 _MM_ENCRYPTION = {1: "DES", 2: "3DES", 3: "3DES"}
@@ -35,6 +36,18 @@ def when(seconds: int | None) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def changed(node: "Policy | Rule") -> str:
+    """Return when a node was changed, by its own account and by that of its key where they differ."""
+    return when(node.when_changed) + late(node)
+
+
+def late(node: "Policy | Rule | FilterList | FilterAction | MainMode | None") -> str:
+    """Return when the key of a node was written, empty where that agrees with what the policy tools noted."""
+    if node is None or not was_written_otherwise(node.when_changed, node.written):
+        return ""
+    return f"; its key was written {when(node.written)}"
+
+
 def duration(seconds: int) -> str:
     """Return a number of seconds as minutes where it is a whole number of them."""
     return f"{seconds // 60} minutes" if seconds and seconds % 60 == 0 else f"{seconds} seconds"
@@ -48,10 +61,10 @@ def policy_lines(policy: "Policy") -> list[str]:
         ("GUID", f"{{{policy.guid}}}"),
         ("Storage", f"{policy.storage.value}, {state}"),
         ("Read from", printable(str(policy.origin))),
-        ("Changed", when(policy.when_changed)),
+        ("Changed", changed(policy)),
         ("Polling", f"every {duration(policy.polling_interval)}"),
         ("NoDefaultExempt", exempt),
-        ("Key exchange", main_mode_text(policy.main_mode)),
+        ("Key exchange", main_mode_text(policy.main_mode) + late(policy.main_mode)),
     ]
     if policy.missing:
         facts.append(("Missing", ", ".join(printable(name) for name in policy.missing)))
@@ -88,7 +101,7 @@ def rule_lines(number: int, rule: "Rule") -> list[str]:
     facts = [
         ("State", "active" if rule.active else "not active"),
         ("Interfaces", {"all": "all", "lan": "LAN only", "ras": "remote access (dial-up) only"}[rule.interface_type.value]),
-        ("Filter action", action_text(rule.filter_action)),
+        ("Filter action", action_text(rule.filter_action) + late(rule.filter_action)),
         ("Authentication", ", ".join(auth_text(method) for method in rule.auth_methods) or "none"),
     ]
     if rule.is_tunnel:
@@ -97,11 +110,11 @@ def rule_lines(number: int, rule: "Rule") -> list[str]:
         facts.insert(0, ("Description", printable(rule.description)))
     if rule.missing:
         facts.append(("Missing", ", ".join(printable(name) for name in rule.missing)))
-    facts.append(("Changed", when(rule.when_changed)))
+    facts.append(("Changed", changed(rule)))
     lines = [paint(title, "heading"), *table(facts, indent="  ")]
     for filter_list in rule.filter_lists:
         n = len(filter_list.filters)
-        lines.append(f"  Filter list {printable(filter_list.name)!r}: {n} {'filter' if n == 1 else 'filters'}")
+        lines.append(f"  Filter list {printable(filter_list.name)!r}: {n} {'filter' if n == 1 else 'filters'}{late(filter_list)}")
         rows = [filter_row(filter_) for filter_ in filter_list.filters]
         if rows:
             heading = ("PROTOCOL", "SOURCE", "PORT", "DESTINATION", "PORT", "MIRRORED", "DESCRIPTION")
@@ -230,7 +243,7 @@ def command(source: str, specific: bool, **options: Any) -> None:
     """The policy of SRC as a person reads it: rules, filter lists, filters, filter actions, key exchange, times of change."""
     from pastore.model import Policy
 
-    loaded = load_source(source, options["policy_name"], options["source_format"])
+    loaded = load_source(source, options)
     compiled = compile_source(loaded, options, rules=False)
     if specific or not isinstance(loaded.policy, Policy):
         say("\n".join(specific_lines(compiled.matcher.filters)))

@@ -44,7 +44,7 @@ def command(source: str, packets: int, seed: int, kernel: str, output_format: st
     from pastore.analysis.aim import aim
     from pastore.verify.proof import Comparison, against_kernel, against_scan
 
-    loaded = load_source(source, options["policy_name"], options["source_format"])
+    loaded = load_source(source, options)
     matcher = compile_source(loaded, options).matcher
     batch = aim(matcher.filters, packets, seed, families=FAMILIES)
     comparisons = [against_scan(matcher, batch)]

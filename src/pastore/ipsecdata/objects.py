@@ -353,6 +353,7 @@ class _Build:
             self._number(entry, "whenchanged"),
             tuple(sorted(set(missing))),
             entry.stored.origin,
+            entry.stored.written,
         )
 
     def _dn(self, entry: _Entry) -> str:
@@ -387,6 +388,7 @@ class _Build:
             bool(blob.options & 2),
             self._number(entry, "whenchanged"),
             entry.stored.origin,
+            entry.stored.written,
         )
 
     def _rule(self, entry: _Entry) -> Rule | None:
@@ -432,6 +434,7 @@ class _Build:
             meaning.auth_methods_of(blob),
             self._number(entry, "whenchanged"),
             entry.stored.origin,
+            entry.stored.written,
         )
         self._label(start, own, rule.label)
         if action is not None and named == action.default_response:
@@ -493,6 +496,7 @@ class _Build:
             self._string(entry, "description"),
             self._number(entry, "whenchanged"),
             entry.stored.origin,
+            entry.stored.written,
         )
 
     def _filter_action(self, entry: _Entry) -> FilterAction:
@@ -514,6 +518,7 @@ class _Build:
             type_guid == TYPE_DEFAULT_RESPONSE,
             self._number(entry, "whenchanged"),
             entry.stored.origin,
+            entry.stored.written,
         )
 
     def _guid(self, entry: _Entry, attribute: str, known: tuple[UUID, ...], severity: Severity) -> UUID | None:

@@ -45,12 +45,15 @@ class StoredObject:
         `locator` is the full key path or DN, `line` where known.
     places : mapping of str to Origin
         Origin of single attributes where it is known, as the line of a value.
+    written : int, optional
+        When the store itself last wrote the object, in seconds since 1970 UTC, where it keeps that beside ``whenchanged``.
     """
 
     name: str
     attributes: Mapping[str, AttributeValue]
     origin: Origin
     places: Mapping[str, Origin] = field(default_factory=dict)
+    written: int | None = None
 
     def __repr__(self) -> str:
         # ipsecData of a rule holds pre-shared keys in clear text: bytes are counted, never shown.

@@ -22,6 +22,7 @@ from pastore.model.policy import (
     Ports,
     Rule,
     Storage,
+    was_written_otherwise,
 )
 from pastore.model.secret import REDACTED, Secret
 
@@ -50,4 +51,5 @@ __all__ = [
     "Rule",
     "Secret",
     "Storage",
+    "was_written_otherwise",
 ]

@@ -1,7 +1,9 @@
 """The policy as Windows means it: an immutable tree with an Origin on every node.
 
 Policy -> Rule -> FilterList -> Filter and Rule -> FilterAction -> Offer. Names are those of the IP Security Policies snap-in;
-the stored form ([MS-GPIPSEC] 2.2.1) is the business of `pastore.ipsecdata`. Comparing two nodes ignores where they were read.
+the stored form ([MS-GPIPSEC] 2.2.1) is the business of `pastore.ipsecdata`. Comparing two nodes ignores where they were read, and
+when the store wrote them: `when_changed` is what the policy tools noted, `written` what the registry itself did, both in seconds
+since 1970-01-01 UTC. Whoever changes a policy by other means changes only the latter.
 """
 
 from dataclasses import dataclass, field
@@ -15,6 +17,14 @@ from pastore.model.secret import Secret
 IPAddress = IPv4Address | IPv6Address
 
 NO_GUID = UUID(int=0)
+
+
+WRITING_TAKES = 2  # seconds between the time the policy tools note and that of the key
+
+
+def was_written_otherwise(when_changed: int | None, written: int | None) -> bool:
+    """Whether the time of a key says something else than the time that the policy tools noted in it, or they noted none."""
+    return written is not None and (when_changed is None or abs(written - when_changed) > WRITING_TAKES)
 
 
 class Action(IntEnum):
@@ -158,6 +168,7 @@ class FilterList:
     description: str = ""
     when_changed: int | None = None  # seconds since 1970-01-01 UTC
     origin: Origin = field(default=NOWHERE, compare=False)
+    written: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +223,7 @@ class FilterAction:
     default_response: bool = False
     when_changed: int | None = None
     origin: Origin = field(default=NOWHERE, compare=False)
+    written: int | None = field(default=None, compare=False)
 
 
 class AuthKind(IntEnum):
@@ -281,6 +293,7 @@ class Rule:
     auth_methods: tuple[AuthMethod, ...] = ()
     when_changed: int | None = None
     origin: Origin = field(default=NOWHERE, compare=False)
+    written: int | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str:
@@ -322,6 +335,7 @@ class MainMode:
     no_certificate_request: bool = False
     when_changed: int | None = None
     origin: Origin = field(default=NOWHERE, compare=False)
+    written: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,3 +378,4 @@ class Policy:
     when_changed: int | None = None
     missing: tuple[str, ...] = ()
     origin: Origin = field(default=NOWHERE, compare=False)
+    written: int | None = field(default=None, compare=False)

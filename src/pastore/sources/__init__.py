@@ -1,35 +1,49 @@
 """Where policies are read: one file per place or format, each giving a `Loaded`."""
 
 import os
+from typing import TYPE_CHECKING
 
 from pastore.findings import Finding
 from pastore.model import Origin
 from pastore.sources.loaded import Loaded
-from pastore.sources.reading import SourceError, read_bytes
+from pastore.sources.reading import STDIN, SourceError, read_bytes
 from pastore.sources.sniff import COMPILED, NOT_READ, READ, is_table, sniff
+
+if TYPE_CHECKING:
+    from pastore.sources.registry import Key
 
 __all__ = ["Loaded", "is_table", "load"]
 
 
-def load(source: str | os.PathLike[str], *, policy: str | None = None, format: str | None = None) -> Loaded:
-    """Read a policy from a file.
+def load(
+    source: str | os.PathLike[str],
+    *,
+    policy: str | None = None,
+    format: str | None = None,
+    system: str | os.PathLike[str] | None = None,
+) -> Loaded:
+    """Read a policy from a file, or from the registry of the running Windows.
 
     Parameters
     ----------
     source : str or path
-        A registry export (.reg), LDIF, a policy as JSON or a ClassBench filter set, as it is or compressed with gzip; ``-`` is
-        standard input. The format is told from the bytes, not from the name. At most 1 GiB is read.
+        A registry export (.reg), a registry hive, the output of reg query, LDIF, a policy as JSON or a ClassBench filter set, as
+        it is or compressed with gzip; ``-`` is standard input and ``registry:`` the running registry. The format is told from the
+        bytes, not from the name. At most 1 GiB is read. The transaction logs of a hive that was not written completely are taken
+        from beside it.
     policy : str, optional
         Name or GUID of the policy; when left out, the assigned one or the only one.
     format : str, optional
-        ``reg``, ``ldif``, ``json`` or ``classbench``, when the bytes do not tell.
+        ``reg``, ``regquery``, ``hive``, ``ldif``, ``json`` or ``classbench``, when the bytes do not tell.
+    system : str or path, optional
+        The SYSTEM hive of the same computer, or another file with its services: NoDefaultExempt is read there.
 
     Returns
     -------
     Loaded
         `policy` is None when none could be obtained. Then a finding says why: PA101 the source cannot be read, PA102 it is of an
         unknown format, PA106 it is a compiled table (`pastore.open` opens those), PA103 to PA105 it holds no policy, or none or
-        several that can be meant.
+        several that can be meant; the same if `system` cannot be read, and PA129 if it is no SYSTEM hive.
 
     Raises
     ------
@@ -39,7 +53,8 @@ def load(source: str | os.PathLike[str], *, policy: str | None = None, format: s
     path = os.fspath(source)
     if not isinstance(path, str):
         raise TypeError(f"source: expected str or a path of str, got {type(source).__name__}")
-    for name, value in (("policy", policy), ("format", format)):
+    beside = None if system is None else os.fspath(system)
+    for name, value in (("policy", policy), ("format", format), ("system", beside)):
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name}: expected str, got {type(value).__name__}")
     if format == COMPILED:
@@ -47,38 +62,112 @@ def load(source: str | os.PathLike[str], *, policy: str | None = None, format: s
     if format is not None and format not in READ:
         trouble = "is not read by this version" if format in NOT_READ else "is not a format"
         return _nothing("PA102", f"{format!r} {trouble}; it reads {_KNOWN}", path)
+    got = _read(path, format)
+    if isinstance(got, Finding):
+        return Loaded(None, (got,))
+    format, data = got
+    if format in _NO_REGISTRY:
+        if beside is not None:
+            return _nothing("PA102", f"{_NO_REGISTRY[format]} has no SYSTEM hive beside it", path)
+        return _without_registry(format, data, path, policy)
+    from pastore.sources import registry
+
+    services: Key | None = None
+    found: tuple[Finding, ...] = ()
+    if beside is not None:
+        services, found = _services(beside)
+        if services is None:
+            return Loaded(None, found)
     try:
-        data = read_bytes(path)
+        root, findings = _tree(format, data, path)
     except SourceError as error:
         return _nothing("PA101", f"cannot read {path!r}: {error}", path)
-    if format is None:
-        guess = sniff(data)
-        if guess.format == COMPILED:
-            return _nothing("PA106", _OPENED, path)
-        if guess.format not in READ:
-            return _nothing("PA102", _unknown(path, guess.what, guess.format), path)
-        format = guess.format
-    if format == "classbench":
-        return _classbench(data, path, policy)
-    if format == "ldif":
-        from pastore.sources.ldif import load_ldif
-
-        return load_ldif(data, path, policy)
-    if format == "json":
-        from pastore.sources.policy_json import load_json
-
-        return load_json(data, path, policy)
-    from pastore.sources import reg, registry
-
-    root, findings = reg.read(data, path)
-    return registry.load_tree(root, source=path, wanted=policy, findings=findings)
+    return registry.load_tree(
+        root,
+        source=path,
+        wanted=policy,
+        findings=(*findings, *found),
+        system=None if services is None or beside is None else (services, beside),
+    )
 
 
+_NO_REGISTRY = {"classbench": "a ClassBench filter set", "ldif": "LDIF", "json": "a policy as JSON"}
 _OPENED = (
     "a compiled table holds no policy to load: it is opened, with pastore.open or by its path on the command line, "
     "and must be a file that is not compressed"
 )
-_KNOWN = "registry exports (reg), LDIF (ldif), policies as JSON (json) and ClassBench filter sets (classbench)"
+_KNOWN = (
+    "registry exports (reg), output of reg query (regquery), registry hives (hive), LDIF (ldif), policies as JSON (json) "
+    "and ClassBench filter sets (classbench)"
+)
+_LIVE = "registry:"
+
+
+def _read(path: str, format: str | None) -> tuple[str, bytes] | Finding:
+    """Return the format and the bytes of a source, or why there are none."""
+    if path == _LIVE:
+        if format is not None:
+            return Finding("PA102", f"the running registry is not a file of the format {format!r}", Origin(path))
+        return path, b""
+    try:
+        data = read_bytes(path)
+    except SourceError as error:
+        return Finding("PA101", f"cannot read {path!r}: {error}", Origin(path))
+    if format is not None:
+        return format, data
+    guess = sniff(data)
+    if guess.format == COMPILED:
+        return Finding("PA106", _OPENED, Origin(path))
+    if guess.format not in READ:
+        return Finding("PA102", _unknown(path, guess.what, guess.format), Origin(path))
+    return guess.format, data
+
+
+def _tree(format: str, data: bytes, path: str) -> "tuple[Key, tuple[Finding, ...]]":
+    """Read the registry tree of a source.
+
+    Raises
+    ------
+    SourceError
+        If it is the running registry and cannot be had.
+    """
+    if format == _LIVE:
+        from pastore.sources import live
+
+        return live.read()
+    if format == "hive":
+        from pastore.sources import hive
+
+        if path == STDIN or not hive.is_dirty(data):
+            return hive.read(data, path)
+        logs, problems = hive.logs_beside(path)
+        root, findings = hive.read(data, path, logs)
+        return root, (*(Finding("PA115", problem, Origin(path)) for problem in problems), *findings)
+    if format == "regquery":
+        from pastore.sources import regquery
+
+        return regquery.read(data, path)
+    from pastore.sources import reg
+
+    return reg.read(data, path)
+
+
+def _services(path: str) -> "tuple[Key | None, tuple[Finding, ...]]":
+    """Read the tree of a SYSTEM hive, None if it cannot be had or is none."""
+    got = _read(path, None)
+    if isinstance(got, Finding):
+        return None, (got,)
+    format, data = got
+    if format in _NO_REGISTRY:
+        return None, (Finding("PA129", f"this is {_NO_REGISTRY[format]}", Origin(path)),)
+    try:
+        root, findings = _tree(format, data, path)
+    except SourceError as error:
+        return None, (Finding("PA101", f"cannot read {path!r}: {error}", Origin(path)),)
+    if root.find(r"HKEY_LOCAL_MACHINE\SYSTEM") is None:
+        message = "it holds neither Select nor the services PolicyAgent and IPSEC of a control set"
+        return None, (*findings, Finding("PA129", message, Origin(path)))
+    return root, findings
 
 
 def _unknown(path: str, what: str, format: str | None) -> str:
@@ -87,6 +176,18 @@ def _unknown(path: str, what: str, format: str | None) -> str:
     if path.lower().endswith(".ipsec"):
         what += " with the name of a netsh exportpolicy file; export the registry key with reg export instead"
     return f"this looks like {what}; known are {_KNOWN}"
+
+
+def _without_registry(format: str, data: bytes, path: str, policy: str | None) -> Loaded:
+    if format == "ldif":
+        from pastore.sources.ldif import load_ldif
+
+        return load_ldif(data, path, policy)
+    if format == "json":
+        from pastore.sources.policy_json import load_json
+
+        return load_json(data, path, policy)
+    return _classbench(data, path, policy)
 
 
 def _classbench(data: bytes, path: str, policy: str | None) -> Loaded:

@@ -16,12 +16,13 @@ Exports start at any key and hives are loaded below any root, so a store is know
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 from pastore.findings import Finding
 from pastore.ipsecdata.objects import StoredObject, build
-from pastore.model import Origin, Policy, Storage
+from pastore.model import Origin, Policy, Storage, was_written_otherwise
 from pastore.sources.choice import choose
 from pastore.sources.loaded import Loaded
 from pastore.sources.log import FindingLog, quoted
@@ -77,14 +78,17 @@ class Key:
     parent : Key, optional
     line : int, optional
         One-based, where the tree was read from text.
+    written : int, optional
+        When the key was last written, in seconds since 1970-01-01 UTC, where the source knows.
     """
 
-    __slots__ = ("children", "line", "name", "parent", "values")
+    __slots__ = ("children", "line", "name", "parent", "values", "written")
 
-    def __init__(self, name: str = "", parent: "Key | None" = None, line: int | None = None) -> None:
+    def __init__(self, name: str = "", parent: "Key | None" = None, line: int | None = None, written: int | None = None) -> None:
         self.name = name
         self.parent = parent
         self.line = line
+        self.written = written
         self.values: dict[str, Value] = {}
         self.children: dict[str, Key] = {}
 
@@ -251,7 +255,14 @@ def relevant(path: str) -> bool:
     return _RELEVANT.search(path) is not None
 
 
-def load_tree(root: Key, *, source: str, wanted: str | None = None, findings: Iterable[Finding] = ()) -> Loaded:
+def load_tree(
+    root: Key,
+    *,
+    source: str,
+    wanted: str | None = None,
+    findings: Iterable[Finding] = (),
+    system: tuple[Key, str] | None = None,
+) -> Loaded:
     """Read the policies in a registry tree and choose one.
 
     Parameters
@@ -263,13 +274,20 @@ def load_tree(root: Key, *, source: str, wanted: str | None = None, findings: It
         Name or GUID of a policy; see `pastore.sources.choice.choose`.
     findings : iterable of Finding
         What the reader of the tree found; they come first.
+    system : tuple of Key and str, optional
+        Another tree, that of the SYSTEM hive, and its name for findings. NoDefaultExempt is read there and not in `root`.
 
     Returns
     -------
     Loaded
     """
     log = FindingLog(source)
-    exempt = default_exempt(root, log)
+    if system is None:
+        exempt = default_exempt(root, log)
+    else:
+        system_log = FindingLog(system[1])
+        exempt = default_exempt(system[0], system_log)
+        findings = (*findings, *system_log.findings())
     policies: list[Policy] = []
     built: list[Finding] = []
     domain_is_missing = False
@@ -457,4 +475,14 @@ def _objects(store: Key, log: FindingLog) -> Iterator[StoredObject]:
             attributes[lower] = value.data
             if value.line is not None:
                 places[lower] = Origin(log.source, path, value.line)
-        yield StoredObject(key.name, attributes, Origin(log.source, path, key.line), places)
+        # The cache holds the directory's times, and its keys are written whenever it is filled: that says nothing.
+        written = None if store.name.lower() == "cache" else key.written
+        noted = attributes.get("whenchanged")
+        if isinstance(noted, int) and written is not None and was_written_otherwise(noted, written):
+            message = f"the key was written at {_utc(written)}, and its whenChanged says {_utc(noted)}"
+            log.add("PA127", message, locator=path, line=key.line)
+        yield StoredObject(key.name, attributes, Origin(log.source, path, key.line), places, written)
+
+
+def _utc(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

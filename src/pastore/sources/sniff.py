@@ -6,8 +6,8 @@ import stat
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import Final, NamedTuple
 
-READ: Final = ("reg", "classbench", "ldif", "json")
-NOT_READ: Final = ("regquery", "hive", "netsh", "netsh-show", "ipseccmd")
+READ: Final = ("reg", "regquery", "hive", "ldif", "json", "classbench")
+NOT_READ: Final = ("netsh", "netsh-show", "ipseccmd")
 COMPILED: Final = "compiled"  # not read into a policy, but opened as a matcher
 TABLE_LABEL: Final = b"\x89PST\r\n\x1a\n"
 
@@ -56,6 +56,7 @@ _MAGIC: Final = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", None, "an OLE document"),
 )
 
+_LOG_TYPES: Final = (b"\1", b"\2", b"\6")
 _CONTROLS: Final = tuple(chr(code) for code in (*range(1, 9), 11, *range(14, 26), *range(27, 32), 127))
 _FLAGS: Final = re.IGNORECASE | re.MULTILINE
 _TEXTS: Final = (
@@ -70,7 +71,7 @@ _TEXTS: Final = (
         "ldif",
         "LDIF",
     ),
-    (re.compile(r"\A\s*HKEY_[A-Z_]+\\", _FLAGS), "regquery", "output of reg query"),
+    (re.compile(r"^(?:HKEY_[A-Z_]+|HK(?:LM|CU|CR|U|CC))\\[^\n]*\n(?:    |\t|\s*\n)", _FLAGS), "regquery", "output of reg query"),
     (re.compile(r"^[ \t]*(?:Policy Name|Rule Name|FilterList Name)[ \t]*:", _FLAGS), "netsh-show", "output of netsh ipsec show"),
     (re.compile(r"\A\s*\{.*?\"policy\"\s*:\s*\{", _FLAGS | re.DOTALL), "json", "a policy as JSON"),
     (re.compile(r"\A\s*[\[{]\s*[\"{\]}]", _FLAGS), None, "JSON that is no policy"),
@@ -91,6 +92,8 @@ def sniff(data: bytes) -> Guess:
     """
     if not data:
         return Guess(None, "an empty file")
+    if data.startswith(b"regf") and data[28:29] in _LOG_TYPES:
+        return Guess(None, "a transaction log of a registry hive")
     for magic, name, what in _MAGIC:
         if data.startswith(magic):
             return Guess(name, what)

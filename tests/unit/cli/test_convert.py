@@ -136,7 +136,7 @@ class TestExitStatus:
         (tmp_path / "acl").write_text("@10.0.0.1/32\t10.2.0.0/16\t0 : 65535\t80 : 80\t0x06/0xFF\n")
         result = run("convert", tmp_path / "acl", "-t", "json")
         assert result.status == 2
-        assert "is a first-match rule list and no IPsec policy" in result.err
+        assert "is a list of rows and no IPsec policy" in result.err
 
     def test_2_without_a_base_dn_and_with_one_that_is_none(self, source: Path) -> None:
         result = run("convert", source, "-t", "ldif")

@@ -182,14 +182,13 @@ LOOKS = {
     b"PK\x03\x04" + bytes(20): "ZIP archive",
     b"\x7fELF" + bytes(20): "ELF program",
     b"%PDF-1.7\n": "PDF document",
-    b"regf" + bytes(508): "a registry hive (regf), which this version does not read yet",
+    b"regf" + bytes(24) + b"\6" + bytes(508): "a transaction log of a registry hive",
     b"ElfFile\0" + bytes(50): "event log",
     b"PReg\x01\0\0\0": "Registry.pol",
     b"netsh ipsec static add policy name=x\r\n": "a netsh script, which this version does not read yet",
     b"@echo off\nnetsh.exe ipsec static show all\n": "a netsh script",
     b"pushd ipsec static\r\nadd policy\r\n": "a netsh script",
     b"ipseccmd -w REG -p x\n": "ipseccmd",
-    b"\r\nHKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\r\n    a    REG_SZ    b\r\n": "output of reg query",
     b"Policy Name    : x\nDescription : y\n": "output of netsh ipsec show",
     b'{"version": 1}': "JSON that is no policy",
     b'[{"policy": {}}]': "JSON that is no policy",
@@ -220,7 +219,7 @@ def test_pa102_an_ipsec_file_is_told_what_to_do(tmp_path: Path) -> None:
     assert "exportpolicy" in message
 
 
-@pytest.mark.parametrize("name", ["regquery", "hive", "netsh", "netsh-show", "ipseccmd"])
+@pytest.mark.parametrize("name", ["netsh", "netsh-show", "ipseccmd"])
 def test_pa102_formats_of_the_contract_that_are_not_read(tmp_path: Path, name: str) -> None:
     code, message = only(load(put(tmp_path, RULES), format=name))
     assert code == "PA102"
@@ -242,6 +241,10 @@ def test_pa102_a_format_that_is_none(tmp_path: Path) -> None:
         ("; note\n[-HKLM\\SOFTWARE]\n", "reg"),
         (RULES.decode(), "classbench"),
         ("ill\n" + RULES.decode(), "classbench"),
+        ("\r\nHKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\r\n    a    REG_SZ    b\r\n", "regquery"),
+        ("C:\\>reg query HKLM\\X\n\nHKEY_LOCAL_MACHINE\\X\n    a b    REG_DWORD    0x1\n", "regquery"),
+        ("! REG.EXE VERSION 3.0\n\nHKEY_LOCAL_MACHINE\\X\n    a\tREG_DWORD\t0x1\n", "regquery"),
+        ("HKEY_LOCAL_MACHINE\\X\n\nHKEY_LOCAL_MACHINE\\X\\Y\n", "regquery"),
         ('@="value"\n', None),
         ("dn: CN=x\n", "ldif"),
         ("dn:: Q049eA==\n", "ldif"),
@@ -267,7 +270,7 @@ def test_a_source_of_another_type_is_a_type_error(source: Any) -> None:
         load(source)
 
 
-@pytest.mark.parametrize("argument", [{"policy": 5}, {"format": b"reg"}])
+@pytest.mark.parametrize("argument", [{"policy": 5}, {"format": b"reg"}, {"system": b"SYSTEM"}])
 def test_options_of_another_type_are_a_type_error(argument: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="expected str"):
         load("x.reg", **argument)
