@@ -1,6 +1,10 @@
 """A second, slower reading of what a verdict means, packet by packet, against expansion and matcher on random policies.
 
 Nothing here makes ranges, rows or ranks: a packet is held against each filter as the administrator wrote it.
+
+Where the contract leaves room, this reading was settled on the one of `pastore.filters` and is no second opinion: exemptions on
+Windows 2000 and XP (docs/adr/003), an assumed NoDefaultExempt of 3 that stays 3 there, ``me > me`` and the direction of tunnels
+when the host is not known, ports that are dropped before their range is looked at, and servers substituted before directions.
 """
 
 import random
