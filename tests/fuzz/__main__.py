@@ -1,0 +1,147 @@
+"""Runs fuzz targets one after the other and says what they found: ``python -m tests.fuzz [--seconds N] [--keep] [TARGET]...``.
+
+Ends with status 1 if anything was found, with 2 if a target could not be run. What is found, the growing corpora and what was said
+are in ``build/fuzz/TARGET``.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.fuzz import native
+from tests.fuzz.corpora import CORPORA, seeds_of, settings_of, targets, trim
+
+BUILD: Final = native.ROOT / "build" / "fuzz"
+TIMEOUT: Final = 20  # seconds that one input may take
+MEMORY: Final = 2048  # MiB
+_COVERED: Final = re.compile(r"cov: (\d+) ft: (\d+) corp: (\d+)/(\d+\w*)")
+_STAT: Final = re.compile(r"stat::(\w+):\s+(\d+)")
+
+
+class Outcome(NamedTuple):
+    """What a run gave.
+
+    Parameters
+    ----------
+    target : str
+    status : int
+    executions, seconds, peak_mb : int
+    coverage : str
+        Edges, features and the size of the corpus, as libFuzzer counts them.
+    found : tuple of Path
+        Inputs that broke the property.
+    """
+
+    target: str
+    status: int
+    executions: int
+    seconds: int
+    peak_mb: int
+    coverage: str
+    found: tuple[Path, ...]
+
+
+def main() -> int:
+    """Do what the command line says."""
+    known = [*targets(), *native.names()]
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("target", nargs="*", help=f"one of {', '.join(known)}; all when left out")
+    parser.add_argument("--seconds", type=int, default=60, help="for each target (60)")
+    parser.add_argument("--keep", action="store_true", help="add what was learnt to tests/corpus, within its bounds")
+    arguments = parser.parse_args()
+    for name in arguments.target:
+        if name not in known:
+            parser.error(f"{name} is none of {', '.join(known)}")
+    outcomes = [run(name, arguments.seconds, keep=arguments.keep) for name in arguments.target or known]
+    for outcome in outcomes:
+        print(_line(outcome))
+    if any(outcome.found for outcome in outcomes):
+        return 1
+    return 2 if any(outcome.status for outcome in outcomes) else 0
+
+
+def run(name: str, seconds: int, *, keep: bool) -> Outcome:
+    """Run a target and print how it went."""
+    folder = BUILD / name
+    corpus, seeds, found = folder / "corpus", folder / "seeds", folder / "found"
+    shutil.rmtree(seeds, ignore_errors=True)
+    shutil.rmtree(found, ignore_errors=True)
+    for each in (corpus, seeds, found, CORPORA / name):
+        each.mkdir(parents=True, exist_ok=True)
+    longest, words = settings_of(name)
+    for number, seed in enumerate(seeds_of(name)):
+        if len(seed) <= longest:
+            (seeds / str(number)).write_bytes(seed)
+    command = _command(name, folder)
+    options = [
+        f"-max_total_time={seconds}",
+        f"-timeout={TIMEOUT}",
+        f"-rss_limit_mb={MEMORY}",
+        f"-max_len={longest}",
+        f"-artifact_prefix={found}/",
+        "-print_final_stats=1",
+    ]
+    if words:
+        (folder / "words").write_text("".join(f'"{_escaped(word)}"\n' for word in words))
+        options.append(f"-dict={folder / 'words'}")
+    print(f"{name}: {seconds} s", flush=True)
+    with (folder / "said").open("wb") as said:
+        done = subprocess.run([*command, *options, corpus, CORPORA / name, seeds], stdout=said, stderr=said, check=False)
+    outcome = _outcome(name, done.returncode, seconds, folder)
+    if outcome.found or done.returncode:
+        print("\n".join((folder / "said").read_text(errors="replace").splitlines()[-40:]))
+    if keep:
+        merged = folder / "merged"
+        shutil.rmtree(merged, ignore_errors=True)
+        merged.mkdir()
+        with (folder / "merging").open("wb") as said:
+            merge = [*command, "-merge=1", *options[1:4], merged, CORPORA / name, seeds, corpus]
+            subprocess.run(merge, stdout=said, stderr=said, check=True)
+        kept = trim(merged, CORPORA / name)
+        print(f"{name}: {kept} inputs in {(CORPORA / name).relative_to(native.ROOT)}", flush=True)
+    return outcome
+
+
+def _command(name: str, folder: Path) -> list[str]:
+    if name not in native.names():
+        return [sys.executable, "-m", "tests.fuzz.inside", name]
+    compiler = os.environ.get("FUZZ_CC", "clang")
+    core = native.objects(folder / "objects", compiler, ["-fsanitize=fuzzer-no-link"])
+    return [str(native.program(name, core, folder / name, compiler, ["-fsanitize=fuzzer"]))]
+
+
+def _escaped(word: bytes) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in word)
+
+
+def _outcome(name: str, status: int, seconds: int, folder: Path) -> Outcome:
+    said = (folder / "said").read_text(errors="replace")
+    stats = {key: int(value) for key, value in _STAT.findall(said)}
+    covered = _COVERED.findall(said)
+    edges, features, inputs, size = covered[-1] if covered else ("?", "?", "?", "?")
+    return Outcome(
+        name,
+        status,
+        stats.get("number_of_executed_units", 0),
+        seconds,
+        stats.get("peak_rss_mb", 0),
+        f"{edges} edges, {features} features, {inputs} inputs ({size}) in its corpus",
+        tuple(sorted((folder / "found").iterdir())),
+    )
+
+
+def _line(outcome: Outcome) -> str:
+    how = f"{outcome.executions} executions in {outcome.seconds} s, {outcome.coverage}, {outcome.peak_mb} MB"
+    trouble = f"; FOUND {', '.join(map(str, outcome.found))}" if outcome.found else ""
+    if outcome.status and not outcome.found:
+        trouble = f"; ended with status {outcome.status}, see {BUILD / outcome.target / 'said'}"
+    return f"{outcome.target}: {how}{trouble}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
