@@ -27,8 +27,11 @@ IPSEC: Final = ("Policies", "Microsoft", "Windows", "IPSec")
 _TELL: Final = """
 import json, resource, sys, time
 def tell(started, **found):
-    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(json.dumps({"inside_ms": (time.perf_counter() - started) * 1000, "peak_mb": most / 1024, **found}))
+    took = time.perf_counter() - started
+    # Not ru_maxrss of this process: that counts what the one that started it held.
+    own = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    most = max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    print(json.dumps({"inside_ms": took * 1000, "peak_mb": most / 1024, **found}))
 """
 _PASTORE: Final = """
 from pastore.sources import load
@@ -128,4 +131,4 @@ def bench_hivex_all_keys(benchmark: BenchmarkFixture, hive: Path) -> None:
 @pytest.mark.benchmark(group="hive of 100,000 keys: all of it")
 def bench_regipy_all_keys(benchmark: BenchmarkFixture, hive: Path) -> None:
     """Where it is not done within a minute, the record says so."""
-    assert measured(benchmark, hive, sys.executable, _REGIPY, BOUND, rounds=1)["keys"] > 1000
+    assert measured(benchmark, hive, sys.executable, _REGIPY, BOUND, rounds=1)["keys"] > 0

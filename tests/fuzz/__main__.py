@@ -1,12 +1,13 @@
 """Runs fuzz targets one after the other and says what they found: ``python -m tests.fuzz [--seconds N] [--keep] [TARGET]...``.
 
-Ends with status 1 if anything was found, with 2 if a target could not be run. What is found, the growing corpora and what was said
-are in ``build/fuzz/TARGET``.
+Ends with status 1 if anything was found, with 2 if a target could not be run. What is found, the growing corpus of each target
+and what it said are in ``build/fuzz/TARGET``.
 """
 
 import argparse
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -52,12 +53,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("target", nargs="*", help=f"one of {', '.join(known)}; all when left out")
     parser.add_argument("--seconds", type=int, default=60, help="for each target (60)")
-    parser.add_argument("--keep", action="store_true", help="add what was learnt to tests/corpus, within its bounds")
+    parser.add_argument("--keep", action="store_true", help="then put what was learnt into tests/corpus, within its bounds")
+    parser.add_argument("--only-keep", action="store_true", help="do that with what earlier runs have learnt")
     arguments = parser.parse_args()
     for name in arguments.target:
         if name not in known:
             parser.error(f"{name} is none of {', '.join(known)}")
-    outcomes = [run(name, arguments.seconds, keep=arguments.keep) for name in arguments.target or known]
+    chosen = arguments.target or known
+    if arguments.only_keep:
+        for name in chosen:
+            keep(name, _command(name, prepared(name)))
+        return 0
+    outcomes = [run(name, arguments.seconds, keeps=arguments.keep) for name in chosen]
     for outcome in outcomes:
         print(_line(outcome))
     if any(outcome.found for outcome in outcomes):
@@ -65,54 +72,66 @@ def main() -> int:
     return 2 if any(outcome.status for outcome in outcomes) else 0
 
 
-def run(name: str, seconds: int, *, keep: bool) -> Outcome:
-    """Run a target and print how it went."""
+def prepared(name: str) -> Path:
+    """Write what a target starts from, and return its folder."""
     folder = BUILD / name
-    corpus, seeds, found = folder / "corpus", folder / "seeds", folder / "found"
-    shutil.rmtree(seeds, ignore_errors=True)
-    shutil.rmtree(found, ignore_errors=True)
-    for each in (corpus, seeds, found, CORPORA / name):
+    for fresh in ("seeds", "found", "merged"):
+        shutil.rmtree(folder / fresh, ignore_errors=True)
+        (folder / fresh).mkdir(parents=True)
+    for each in (folder / "corpus", CORPORA / name):
         each.mkdir(parents=True, exist_ok=True)
     longest, words = settings_of(name)
     for number, seed in enumerate(seeds_of(name)):
         if len(seed) <= longest:
-            (seeds / str(number)).write_bytes(seed)
+            (folder / "seeds" / str(number)).write_bytes(seed)
+    (folder / "words").write_text("".join(f'"{_escaped(word)}"\n' for word in words or (b"\0",)))
+    return folder
+
+
+def run(name: str, seconds: int, *, keeps: bool) -> Outcome:
+    """Run a target and print how it went."""
+    folder = prepared(name)
     command = _command(name, folder)
+    print(f"{name}: {seconds} s", flush=True)
     options = [
         f"-max_total_time={seconds}",
-        f"-timeout={TIMEOUT}",
-        f"-rss_limit_mb={MEMORY}",
-        f"-max_len={longest}",
-        f"-artifact_prefix={found}/",
+        f"-dict={folder / 'words'}",
+        f"-artifact_prefix={folder / 'found'}/",
         "-print_final_stats=1",
     ]
-    if words:
-        (folder / "words").write_text("".join(f'"{_escaped(word)}"\n' for word in words))
-        options.append(f"-dict={folder / 'words'}")
-    print(f"{name}: {seconds} s", flush=True)
     with (folder / "said").open("wb") as said:
-        done = subprocess.run([*command, *options, corpus, CORPORA / name, seeds], stdout=said, stderr=said, check=False)
+        places = map(str, (folder / "corpus", CORPORA / name, folder / "seeds"))
+        done = subprocess.run([*command, *options, *places], stdout=said, stderr=said, check=False)
     outcome = _outcome(name, done.returncode, seconds, folder)
     if outcome.found or done.returncode:
         print("\n".join((folder / "said").read_text(errors="replace").splitlines()[-40:]))
-    if keep:
-        merged = folder / "merged"
-        shutil.rmtree(merged, ignore_errors=True)
-        merged.mkdir()
-        with (folder / "merging").open("wb") as said:
-            merge = [*command, "-merge=1", *options[1:4], merged, CORPORA / name, seeds, corpus]
-            subprocess.run(merge, stdout=said, stderr=said, check=True)
-        kept = trim(merged, CORPORA / name)
-        print(f"{name}: {kept} inputs in {(CORPORA / name).relative_to(native.ROOT)}", flush=True)
+    if keeps:
+        keep(name, command)
     return outcome
 
 
+def keep(name: str, command: list[str]) -> None:
+    """Replace the corpus of a target by the smallest inputs that together reach all that was ever reached."""
+    folder = BUILD / name
+    with (folder / "merging").open("wb") as said:
+        places = map(str, (folder / "merged", CORPORA / name, folder / "seeds", folder / "corpus"))
+        subprocess.run([*command, "-merge=1", *places], stdout=said, stderr=said, check=True)
+    kept = trim(folder / "merged", CORPORA / name)
+    print(f"{name}: {kept} inputs in {(CORPORA / name).relative_to(native.ROOT)}", flush=True)
+
+
 def _command(name: str, folder: Path) -> list[str]:
+    """Return how to start a target, built where need be."""
+    longest, _ = settings_of(name)
+    bounds = [f"-timeout={TIMEOUT}", f"-rss_limit_mb={MEMORY}", f"-max_len={longest}"]
     if name not in native.names():
-        return [sys.executable, "-m", "tests.fuzz.inside", name]
+        start = folder / "start"
+        start.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m tests.fuzz.inside {name} "$0" "$@"\n')
+        start.chmod(0o755)
+        return [str(start), *bounds]
     compiler = os.environ.get("FUZZ_CC", "clang")
     core = native.objects(folder / "objects", compiler, ["-fsanitize=fuzzer-no-link"])
-    return [str(native.program(name, core, folder / name, compiler, ["-fsanitize=fuzzer"]))]
+    return [str(native.program(name, core, folder / name, compiler, ["-fsanitize=fuzzer"])), *bounds]
 
 
 def _escaped(word: bytes) -> str:

@@ -91,8 +91,7 @@ def stored_again(
     for policy in policies:
         try:
             written = write(policy)
-        except ValueError as error:
-            assert str(error)
+        except ValueError:  # which is a sentence for the user
             continue
         again = read(written).policy
         assert isinstance(again, Policy)

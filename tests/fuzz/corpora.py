@@ -45,18 +45,26 @@ def seeds_of(name: str) -> Iterator[bytes]:
 
 
 def trim(folder: Path, out: Path) -> int:
-    """Replace a corpus by the inputs of a folder, the smallest first, as far as there is room; they are named after their content.
+    """Replace a corpus by the inputs of a folder, the smallest first, as far as there is room, named after their content.
 
     Returns
     -------
     int
         How many there are.
+
+    Raises
+    ------
+    ValueError
+        If the folder is empty, which is a merge that went wrong.
     """
+    inputs = sorted((path.read_bytes() for path in folder.iterdir()), key=len)
+    if not inputs:
+        raise ValueError(f"{folder} holds no inputs")
     room = KEPT_BYTES
     for path in out.iterdir():
         path.unlink()
     kept = 0
-    for data in sorted((path.read_bytes() for path in folder.iterdir()), key=len):
+    for data in inputs:
         if kept == KEPT_FILES or len(data) > room:
             break
         (out / sha1(data, usedforsecurity=False).hexdigest()[:16]).write_bytes(data)

@@ -1,4 +1,7 @@
-"""The process in which atheris runs one target: ``python -m tests.fuzz.inside TARGET [OPTION OF LIBFUZZER]... [FOLDER]...``."""
+"""The process in which atheris runs one target: ``python -m tests.fuzz.inside TARGET PROGRAM [OPTION]... [FOLDER]...``.
+
+PROGRAM is what starts this process with the rest of the arguments, libFuzzer's; it does so itself when it merges corpora.
+"""
 
 import importlib
 import pkgutil
@@ -21,7 +24,7 @@ def main() -> None:
                 importlib.import_module(module.name)
         importlib.import_module("regipy.recovery")
         target = importlib.import_module(f"tests.fuzz.targets.{sys.argv[1]}")
-    atheris.Setup([sys.argv[0], *sys.argv[2:]], target.check)
+    atheris.Setup(sys.argv[2:], target.check)
     atheris.Fuzz()
 
 

@@ -1,4 +1,4 @@
-"""The targets in C, ``ext/fuzz/fuzz_*.c``: built with libFuzzer, or with the program that replays files, both with the sanitizers."""
+"""The targets in C, ``ext/fuzz/fuzz_*.c``, built with the sanitizers and libFuzzer, or the program that replays files."""
 
 import ast
 import subprocess

@@ -78,5 +78,5 @@ def seeds() -> Iterator[bytes]:
     """Yield rules of every kind, and lines that are none."""
     yield b"@10.0.0.1/32\t10.2.0.0/16\t0 : 65535\t80 : 80\t0x06/0xFF\t0x0000/0x0200\n"
     yield b"@0.0.0.0/0\t0.0.0.0/0\t0 : 65535\t0 : 65535\t0x00/0x00\n@192.0.2.1/31 192.0.2.9/32 1:2 3:4 0x50/0xF0\r\n"
-    yield b"\xef\xbb\xbf  @1.2.3.4/5 6.7.8.9/10 11 : 12 13 : 14 0xfe/0xFE\n\n# none\n@1.2.3.4/33 1.2.3.4/5 1 : 2 3 : 4 0x06/0xFF\n"
+    yield b"\xef\xbb\xbf  @1.2.3.4/5 6.7.8.9/10 1 : 2 3 : 14 0xfe/0xFE\n\n# none\n@1.2.3.4/33 1.2.3.4/5 1 : 2 3 : 4 0x06/0xF8\n"
     yield b"@1.2.3.4/5 6.7.8.9/10 12 : 11 13 : 14 0x11/0xFF\n@1.2.3.256/5 6.7.8.9/10 1 : 1 13 : 14 0x11/0xAA"

@@ -1,7 +1,7 @@
 """Any bytes as ipsecData: decoding does not raise, explains itself, and what it gives encodes to the same bytes.
 
-Every codec sees every input. A value that is not understood is an error; every finding has its place inside the value. None quotes
-data: the pre-shared key of the seeds is not found in any of them, wherever it has been moved to, and no repr shows it.
+Every codec sees every input. A value that is not understood is an error; every finding has its place inside the value. None
+quotes data: the pre-shared key of the seeds is not found in any of them, wherever it has been moved to, and no repr shows it.
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pastore.findings import Severity
 from pastore.ipsecdata import filter_list, isakmp, meaning, negotiation, nfa, policy
+from pastore.ipsecdata.blob import FILTERS_V1, FILTERS_V2, NFA
 from pastore.model import NOWHERE, Origin, Secret
 
 CANARY: Final = "c4narybird"
@@ -23,7 +24,7 @@ WORDS: Final = (
     b"\1" * 15 + b"\2",
     b"\1" * 15 + b"\3",
     b"\x02\0\0\0\0\0",
-    *(codec_guid.bytes_le for codec_guid in (filter_list.FILTERS_V1, filter_list.FILTERS_V2, nfa.NFA)),
+    *(each.bytes_le for each in (FILTERS_V1, FILTERS_V2, NFA)),
 )
 _ORIGIN: Final = Origin("x", "key\\ipsecData")
 

@@ -1,6 +1,7 @@
 """Any bytes as LDIF: read without an exception, with a policy or the reason why there is none.
 
-No finding is in a line that the file does not have. A policy that is read can be written as LDIF and is read from it as the same one.
+No finding is in a line that the file does not have. A policy that is read can be written as LDIF and is read from it as the same
+one.
 """
 
 from collections.abc import Iterator

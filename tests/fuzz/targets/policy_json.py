@@ -6,6 +6,7 @@ written again as the same bytes; as a registry export it is written and read as 
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -41,10 +42,8 @@ def check(data: bytes) -> None:
     assert again.policy == policy
     assert isinstance(again.policy, Policy)
     assert _without_places(export.write(again.policy, secrets=True)) == _without_places(written)
-    try:
+    with suppress(ValueError):  # which is a sentence for the user
         reg.write(policy, secrets=True)
-    except ValueError as error:
-        assert str(error)
 
 
 def _without_places(written: bytes) -> bytes:

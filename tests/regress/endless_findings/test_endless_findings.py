@@ -1,4 +1,4 @@
-"""A registry store whose references do not fit gives so many findings of a code and a count of the rest, as every other source."""
+"""A registry store whose references do not fit gives some findings of a code and counts the rest, as every other source does."""
 
 from pastore.sources import reg, regquery
 from pastore.sources.log import LIMIT
