@@ -5,6 +5,7 @@ one.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from pastore.export import ldif as export
@@ -52,7 +53,8 @@ def seeds() -> Iterator[bytes]:
     small = keyed(
         policy(rule("Rest", "block", flt("any > me")), rule("In", "protect", flt("tcp 10.0.0.0/8 > me:443")), name="One")
     )
-    for one in (policy(name="Empty"), small):
+    dated = replace(policy(name="Empty"), when_changed=1_772_352_000)
+    for one in (dated, small):
         for times in (True, False):
             written = export.write(one, base_dn=BASE, secrets=True, times=times)
             yield written
