@@ -1,6 +1,6 @@
 """Every input that is kept is replayed: what fuzzing has reached once is reached on every test run.
 
-Targets in Python are called as the fuzzer calls them; those in C are built with the sanitizers and the program that replays files.
+Targets in Python are called as the fuzzer calls them; those in C are built with sanitizers and the program that replays files.
 """
 
 import os
