@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 NATIVE := setup.py pyproject.toml $(wildcard ext/core/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
 
-.PHONY: help demo test proof lint format sanitize bench clean
+.PHONY: help demo test proof fuzz lint format sanitize bench clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -18,6 +18,9 @@ test: $(VENV)/tested ## set up, then all tests
 
 proof: $(VENV)/tested ## the table against the kernel's nftables, with figures; PACKETS=100000 a rule set and family
 	PASTORE_PROOF_PACKETS=$(or $(PACKETS),100000) $(BIN)/python -m pytest -q tests/oracle/test_kernel.py $(PYTEST)
+
+fuzz: $(VENV)/fuzzed ## every fuzz target for SECONDS_EACH=60 seconds; TARGETS="reg ldif" for some
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS_EACH),60) $(TARGETS)
 
 lint: $(VENV)/linted ## formats, types, styles and import rules; warnings are errors
 	$(BIN)/ruff format --check .
@@ -60,6 +63,11 @@ $(VENV)/built: $(VENV)/made $(NATIVE)
 $(VENV)/tested: $(VENV)/built
 	PYTHON="$(PYTHON)" scripts/setup-debian test
 	$(PIP) install --no-build-isolation --editable ".[test]"
+	@touch $@
+
+$(VENV)/fuzzed: $(VENV)/tested
+	PYTHON="$(PYTHON)" scripts/setup-debian fuzz
+	$(PIP) install --no-build-isolation --editable ".[fuzz]"
 	@touch $@
 
 $(VENV)/linted: $(VENV)/tested

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -79,6 +80,7 @@ class DomainController:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pastore-ad-"))  # short: the path of a socket has at most 107 bytes
         self.server: subprocess.Popen[bytes] | None = None
+        self.password = f"Aa1-{secrets.token_hex(16)}"  # the administrator's; Samba wants several kinds of characters
 
     def __enter__(self) -> Self:
         try:
@@ -96,7 +98,12 @@ class DomainController:
         program = str(Path(__file__).with_name("make_domain.py"))
         env = {"PATH": _PATH, "LC_ALL": "C.UTF-8"}
         made = subprocess.run(
-            [*inside, PYTHON, program, str(self.folder)], capture_output=True, text=True, check=False, env=env, timeout=120
+            [*inside, PYTHON, program, str(self.folder), self.password],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=env,
+            timeout=120,
         )
         if made.returncode:
             raise RuntimeError(f"no domain could be made: {made.stderr[-2000:]}")
@@ -154,6 +161,27 @@ class DomainController:
         if done.returncode:
             raise RuntimeError(f"ldapsearch: {done.stderr.strip()}")
         return done.stdout
+
+    def change(self, ldif: bytes) -> str:
+        """Give LDIF to ``ldapadd`` as the administrator; what it says on stderr, empty when the directory took everything."""
+        return self._give("ldapadd", ldif)
+
+    def delete(self, *dns: str) -> None:
+        """Delete objects."""
+        said = self._give("ldapdelete", "".join(f"{dn}\n" for dn in dns).encode())
+        if said:
+            raise RuntimeError(f"ldapdelete: {said}")
+
+    def _give(self, program: str, stdin: bytes) -> str:
+        command = [program, "-x", "-H", self.url, "-D", f"CN=Administrator,CN=Users,{BASE}", "-y", str(self._password_file())]
+        done = subprocess.run(command, input=stdin, capture_output=True, check=False, env={"PATH": _PATH}, timeout=60)
+        return done.stderr.decode() if done.returncode else ""
+
+    def _password_file(self) -> Path:
+        path = self.folder / "password"
+        if not path.exists():
+            path.write_text(self.password)
+        return path
 
 
 Entry = tuple[str, dict[str, list[bytes]]]

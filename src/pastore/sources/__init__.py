@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from pastore.findings import Finding
 from pastore.model import Origin
 from pastore.sources.loaded import Loaded
-from pastore.sources.reading import STDIN, SourceError, read_bytes
-from pastore.sources.sniff import COMPILED, NOT_READ, READ, is_table, sniff
+from pastore.sources.reading import SourceError, read_bytes
+from pastore.sources.sniff import COMPILED, NOT_READ, READ, is_hive, is_table, sniff
 
 if TYPE_CHECKING:
     from pastore.sources.registry import Key
@@ -101,6 +101,7 @@ _KNOWN = (
     "and ClassBench filter sets (classbench)"
 )
 _LIVE = "registry:"
+_HIVE_FILE = "hive file"  # a hive that is read where it lies
 
 
 def _read(path: str, format: str | None) -> tuple[str, bytes] | Finding:
@@ -109,8 +110,10 @@ def _read(path: str, format: str | None) -> tuple[str, bytes] | Finding:
         if format is not None:
             return Finding("PA102", f"the running registry is not a file of the format {format!r}", Origin(path))
         return path, b""
+    if format in (None, "hive") and is_hive(path):
+        return _HIVE_FILE, b""
     try:
-        data = read_bytes(path)
+        data = read_bytes(path, is_wanted=lambda head: format is not None or sniff(head).format in READ)
     except SourceError as error:
         return Finding("PA101", f"cannot read {path!r}: {error}", Origin(path))
     if format is not None:
@@ -135,14 +138,10 @@ def _tree(format: str, data: bytes, path: str) -> "tuple[Key, tuple[Finding, ...
         from pastore.sources import live
 
         return live.read()
-    if format == "hive":
+    if format in (_HIVE_FILE, "hive"):
         from pastore.sources import hive
 
-        if path == STDIN or not hive.is_dirty(data):
-            return hive.read(data, path)
-        logs, problems = hive.logs_beside(path)
-        root, findings = hive.read(data, path, logs)
-        return root, (*(Finding("PA115", problem, Origin(path)) for problem in problems), *findings)
+        return hive.read_file(path) if format == _HIVE_FILE else hive.read_with_logs(data, path)
     if format == "regquery":
         from pastore.sources import regquery
 
