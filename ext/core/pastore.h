@@ -19,6 +19,11 @@
 extern "C" {
 #endif
 
+/* Set while libpastore is compiled: it exports what is declared here. Whatever else holds the core keeps it to itself. */
+#if defined(PASTORE_EXPORT) && defined(__ELF__)
+#pragma GCC visibility push(default)
+#endif
+
 enum pastore_action { PASTORE_NONE = 0, PASTORE_ALLOW = 1, PASTORE_BLOCK = 2, PASTORE_PROTECT = 3 };
 enum pastore_direction { PASTORE_IN = 0, PASTORE_OUT = 1, PASTORE_BOTH = 2 };
 enum pastore_interface { PASTORE_LAN = 0, PASTORE_RAS = 1, PASTORE_ALL = 2 };
@@ -185,6 +190,10 @@ void pastore_close(pastore_table *table);
 
 /* A static sentence without a full stop, for every integer. */
 const char *pastore_strerror(int error);
+
+#if defined(PASTORE_EXPORT) && defined(__ELF__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }
