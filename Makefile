@@ -27,12 +27,12 @@ lint: $(VENV)/linted ## formats, types, styles and import rules; warnings are er
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config pyproject.toml
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/cython-lint ext/cython
-	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]')
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]' 'examples/*.[ch]')
 
 format: $(VENV)/linted ## rewrite the sources in the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/clang-format -i $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]')
+	$(BIN)/clang-format -i $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]' 'examples/*.[ch]')
 
 sanitize: $(VENV)/tested ## both extensions and their tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@mkdir -p build
