@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 NATIVE := setup.py pyproject.toml ext/core/sources.mk $(wildcard ext/core/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
 
-.PHONY: help demo test proof lint format sanitize bench clean
+.PHONY: help demo test proof cross lint format sanitize bench clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -20,6 +20,10 @@ test: $(VENV)/tested ## set up, then all tests
 
 proof: $(VENV)/tested ## the table against the kernel's nftables, with figures; PACKETS=100000 a rule set and family
 	PASTORE_PROOF_PACKETS=$(or $(PACKETS),100000) $(BIN)/python -m pytest -q tests/oracle/test_kernel.py $(PYTEST)
+
+cross: $(VENV)/tested ## the core by clang, for aarch64 under qemu, for older x86 processors and for Windows; installs the compilers
+	scripts/setup-debian cross
+	PASTORE_CROSS=1 $(BIN)/python -m pytest -q tests/cross $(PYTEST)
 
 lint: $(VENV)/linted ## formats, types, styles and import rules; warnings are errors
 	$(BIN)/ruff format --check .

@@ -169,7 +169,8 @@ int pastore_save(const pastore_table *table, const pastore_section *sections, si
 int pastore_load(const void *buffer, size_t length, pastore_table **out);
 
 /* The same from a regular file, mapped read-only. Whoever replaces the file must do so by renaming another one over it: a file
- * that is cut short while it is mapped takes the program down (SIGBUS), one that is written to changes under the lookups. */
+ * that is cut short while it is mapped takes the program down (SIGBUS), one that is written to changes under the lookups. On
+ * Windows the path is UTF-8. */
 int pastore_open(const char *path, pastore_table **out);
 
 /* The bytes kept under a kind, inside the loaded buffer and starting at a multiple of 8 there; `data` is NULL where there are
