@@ -16,9 +16,9 @@ import pytest
 
 from tests.support.core import COMPILER, PROGRAMS, ROOT, build_program, compile_core, is_for_x86, run
 
-CLANG: Final = ("clang",)
-AARCH64: Final = ("aarch64-linux-gnu-gcc",)
-WINDOWS: Final = ("x86_64-w64-mingw32-gcc",)
+CLANG: Final[tuple[str, ...]] = ("clang",)
+AARCH64: Final[tuple[str, ...]] = ("aarch64-linux-gnu-gcc",)
+WINDOWS: Final[tuple[str, ...]] = ("x86_64-w64-mingw32-gcc",)
 FLAGS: Final = {CLANG: ["-O2", "-Wall", "-Wextra"], AARCH64: ["-O2", "-static"], WINDOWS: ["-O2", "-D__USE_MINGW_ANSI_STDIO=1"]}
 # What Windows itself brings along.
 WINDOWS_LIBRARIES: Final = {"kernel32.dll", "msvcrt.dll"}
