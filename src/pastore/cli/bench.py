@@ -81,7 +81,6 @@ def command(
         "version": 1,
         "source": source,
         "policy": getattr(loaded.policy, "name", ""),
-        "rules": stats.rules,
         "filters": stats.specific_filters,
         "layout": stats.layout,
         "isa": stats.isa,
@@ -161,7 +160,7 @@ def text(facts: dict[str, Any]) -> list[str]:
         f"of {printable(packets['from'])}" if packets["from"] is not None else f"drawn from the filters (seed {packets['seed']})"
     )
     lines = [
-        f"{title}: {facts['rules']} rules, {facts['filters']} specific filters",
+        f"{title}: {facts['filters']} specific filters",
         *table(
             [
                 ("table", f"{facts['layout']}, {facts['bytes']} bytes, instructions {facts['isa']}"),
