@@ -31,7 +31,7 @@ def test_a_policy_is_measured_four_ways(source: Path) -> None:
     assert result.status == 0
     assert result.lines[0] == f"policy 'Simple' of {source}: 15 specific filters"
     assert result.lines[3] == "  packets   2000 drawn from the filters (seed 1)"
-    assert result.lines[6] == "  compared  2000 answers with the scan, 100 with NumPy: all equal"
+    assert result.lines[6] == "  compared  2000 answers with the scan, 200 with NumPy: all equal"
     heading = result.lines.index("")
     assert tuple(re.split(r"  +", line)[-1] for line in result.lines[heading + 2 :]) == NAMES
     scan = result.lines[heading + 4].split()
@@ -42,7 +42,7 @@ def test_json_has_the_facts_of_the_table_and_every_figure(source: Path) -> None:
     told = bench(source, "--output-format", "json", "--threads", 2, "--seed", 9).json
     assert (told["version"], told["policy"], told["filters"]) == (1, "Simple", 15)
     assert (told["threads"], told["packets"]) == (2, {"from": None, "seed": 9, "number": 2000})
-    assert told["compared"] == {"scan": 2000, "numpy": 100}
+    assert told["compared"] == {"scan": 2000, "numpy": 200}
     assert told["bytes"] > 0
     assert told["isa"]
     assert told["build"]["passes"] >= speed.FEWEST_PASSES
