@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 NATIVE := setup.py pyproject.toml ext/core/sources.mk $(wildcard ext/core/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
 
-.PHONY: help demo test proof cross lint format sanitize bench clean
+.PHONY: help demo test proof cross mutants lint format sanitize bench clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,6 +24,9 @@ proof: $(VENV)/tested ## the table against the kernel's nftables, with figures; 
 cross: $(VENV)/tested ## the core by clang, for aarch64 under qemu, for older x86 processors and for Windows; installs the compilers
 	scripts/setup-debian cross
 	PASTORE_CROSS=1 $(BIN)/python -m pytest -q tests/cross $(PYTEST)
+
+mutants: $(VENV)/tested ## the core with one line broken at a time: its tests must notice each; FILES='rows.c load.c' for some
+	$(BIN)/python -m tests.mutants $(FILES)
 
 lint: $(VENV)/linted ## formats, types, styles and import rules; warnings are errors
 	$(BIN)/ruff format --check .

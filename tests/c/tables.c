@@ -286,6 +286,18 @@ static void others_are_not_its_rows(const pastore_table *table) {
     expect(PASTORE_ERROR_DAMAGED, pastore_same_rows(table, rows, row_count - 1), 5);
 }
 
+/* Whether the file is still mapped; where the system does not tell, no. */
+static bool is_mapped(const char *path) {
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[4096];
+    bool found = false;
+    while (maps && fgets(line, sizeof line, maps))
+        found |= strstr(line, path) != NULL;
+    if (maps)
+        fclose(maps);
+    return found;
+}
+
 static void from_file(const bytes *stored, int numbered, const pastore_section *sections) {
     FILE *file = fopen(scratch, "wb");
     if (!file || fwrite(stored->data, 1, stored->n, file) != stored->n || fclose(file))
@@ -295,6 +307,8 @@ static void from_file(const bytes *stored, int numbered, const pastore_section *
     against_rows(table, numbered);
     is_section(table, &sections[1]);
     pastore_close(table);
+    if (is_mapped(scratch))
+        fail("a closed table is still mapped", stored->n, 0);
     if (remove(scratch))
         fail("the scratch file cannot be removed: something still holds it", 0, 0);
     expect(PASTORE_ERROR_FILE, pastore_open(scratch, &table), 0);
@@ -460,6 +474,15 @@ static void without_columns(const pastore_table *table) {
     }
 }
 
+static void has_no_numbers(const pastore_table *table) {
+    const pastore_columns4 four = {
+        .src = packets.src4, .dst = packets.dst4, .protocol = packets.protocol, .sport = packets.sport, .dport = packets.dport};
+    expect(PASTORE_ERROR_NO_INDEX, pastore_match4(table, &(pastore_packet4){0}, NULL, fast.index), 0);
+    expect(PASTORE_ERROR_NO_INDEX, pastore_match6(table, &(pastore_packet6){.direction = 0}, fast.action, fast.index), 0);
+    expect(PASTORE_ERROR_NO_INDEX, pastore_classify4(table, &four, PACKETS, NULL, fast.index, NULL), 0);
+    expect(PASTORE_ERROR_NO_INDEX, pastore_scan4(table, &four, PACKETS, fast.action, fast.index, NULL), 0);
+}
+
 static void play(void) {
     draw_rows();
     draw_packets();
@@ -476,7 +499,7 @@ static void play(void) {
         store(table, numbered);
         bad_packets(table);
         if (!numbered)
-            expect(PASTORE_ERROR_NO_INDEX, pastore_match4(table, &(pastore_packet4){0}, NULL, fast.index), 0);
+            has_no_numbers(table);
         pastore_close(table);
         size_t limit = stats.bytes;
         for (int i = 0; i < MOST_LIMITS && limit > 64; i++, limit -= limit / 3) {

@@ -34,7 +34,11 @@ def is_for_x86(compiler: Sequence[str]) -> bool:
 
 
 def compile_core(
-    folder: Path, flags: Iterable[str] = (), compiler: Sequence[str] = COMPILER, core: Path = CORE
+    folder: Path,
+    flags: Iterable[str] = (),
+    compiler: Sequence[str] = COMPILER,
+    core: Path = CORE,
+    sources: Sequence[Path] | None = None,
 ) -> tuple[list[Path], str]:
     """Compile each file of the core with its own flags and `flags`.
 
@@ -46,6 +50,8 @@ def compile_core(
     compiler : sequence of str
     core : path
         The folder of the sources.
+    sources : sequence of path, optional
+        Only these of them.
 
     Returns
     -------
@@ -65,7 +71,7 @@ def compile_core(
         return target, subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        made = list(pool.map(compile_one, core_sources(core)))
+        made = list(pool.map(compile_one, core_sources(core) if sources is None else sources))
     return [target for target, _ in made], "".join(complaint for _, complaint in made)
 
 
