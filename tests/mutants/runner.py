@@ -1,8 +1,8 @@
 """Breaks the core one line at a time and sees whether its tests notice.
 
 A mutant is one change to one file of ext/core that makes the core wrong. The driver, tests/c/tables.c, must fail with it: stop
-with a message, crash, or not come to an end. One that gets through shows what the driver does not look at. A mutant whose original
-text is not there exactly once, or which does not compile, is an error: the list has to move with the code.
+with a message, crash, or not come to an end. One that gets through shows what the driver does not look at. A mutant whose
+original text is not there exactly once, or which does not compile, is an error: the list has to move with the code.
 """
 
 import os
