@@ -68,7 +68,7 @@ static void see_that_it_counts(const char *scratch) {
     if (file)
         fclose(file);
     before = allocations;
-    pastore_close(build(NULL, 0, (pastore_options){0}));
+    pastore_close(build(NULL, 0, (pastore_options){.verdict = PASTORE_VERDICT_RULE}));
     expect_counted("the core's allocations are not counted", before);
 }
 
@@ -100,7 +100,7 @@ int main(int argc, char **argv) {
             pastore_table *table;
             for (int i = 0; i < 4; i++) { /* ever slower layouts, down to the row list */
                 const size_t limit = i == 0 ? 0 : stats.bytes * 2 / 3;
-                table = build(rows, n, (pastore_options){limit, verdict});
+                table = build(rows, n, (pastore_options){.memory_limit = limit, .verdict = verdict});
                 if (!table)
                     break;
                 pastore_stats(table, &stats);

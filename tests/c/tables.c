@@ -14,7 +14,7 @@ enum { MOST = 700, MOST_LIMITS = 4 };
 
 static pastore_row rows[MOST];
 static size_t row_count;
-static const char *scratch;
+static const char *scratch, *isa = "no table";
 
 static bool between(const uint64_t lo[2], const uint64_t value[2], const uint64_t hi[2]) {
     const bool above = lo[0] < value[0] || (lo[0] == value[0] && lo[1] <= value[1]);
@@ -494,6 +494,7 @@ static void play(void) {
         pastore_stats(table, &stats);
         if (stats.rows != row_count || stats.verdict != verdict || !stats.isa)
             fail("the facts about the table are wrong", stats.rows, row_count);
+        isa = stats.isa;
         against_rows(table, numbered);
         without_columns(table);
         store(table, numbered);
@@ -503,7 +504,7 @@ static void play(void) {
         pastore_close(table);
         size_t limit = stats.bytes;
         for (int i = 0; i < MOST_LIMITS && limit > 64; i++, limit -= limit / 3) {
-            table = build(rows, row_count, (pastore_options){limit, verdict});
+            table = build(rows, row_count, (pastore_options){.memory_limit = limit, .verdict = verdict});
             if (!table)
                 break;
             against_rows(table, numbered);
@@ -525,6 +526,6 @@ int main(int argc, char **argv) {
     const long rounds = strtol(argv[2], NULL, 10);
     for (long i = 0; i < rounds; i++)
         play();
-    printf("%ld rounds\n", rounds);
+    printf("%ld rounds, %s\n", rounds, isa);
     return 0;
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.core import MUTANTS
-from tests.mutants.runner import Driver, Mutant, MutantError, applied, can_run
+from tests.mutants.runner import Driver, Mutant, MutantError, applied
 from tests.support.core import CORE
 
 
@@ -32,12 +32,6 @@ def test_no_mutant_is_listed_twice() -> None:
 def test_a_mutant_that_does_not_fit_is_an_error(original: str, replacement: str, told: str) -> None:
     with pytest.raises(MutantError, match=told):
         applied(Mutant("rows.c", original, replacement, "nothing"), "x = a + x;")
-
-
-def test_instruction_sets_are_those_of_the_processor() -> None:
-    assert can_run("")
-    assert can_run("scalar")
-    assert not can_run("vector-unit-of-the-future")
 
 
 PROGRAM = """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.core import COMPILER, CORE, PROGRAMS, ROOT, core_sources, is_for_x86, run, settings
+from tests.support.core import COMPILER, CORE, PROGRAMS, ROOT, core_sources, instruction_sets, is_for_x86, run, settings
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere: the shared library is made for ELF")
 
@@ -189,6 +189,15 @@ def test_setup_and_make_give_the_same_files_the_same_flags(
         isa = "avx512" if "_avx512" in name else "avx2" if "_avx2" in name else ""
         wanted = known[f"CORE_CFLAGS_{isa}"] if isa and machine.startswith("x86") else []
         assert flags == wanted, name
+
+
+def test_the_processor_is_asked_for_every_feature_the_compiler_may_use() -> None:
+    """A file compiled for a feature may use it anywhere: chosen where it is missing, the lookup would end with SIGILL."""
+    text = "".join(path.read_text() for path in core_sources())
+    asked = set(re.findall(r'__builtin_cpu_supports\("(\w+)"\)', text))
+    for isa in instruction_sets()[1:]:
+        features = {flag[2:] for flag in settings()[f"CORE_CFLAGS_{isa}"] if "=" not in flag}
+        assert features <= asked, isa
 
 
 def test_nothing_is_built_for_this_machine_only() -> None:

@@ -27,6 +27,24 @@ def core_sources(core: Path = CORE) -> list[Path]:
     return sorted(path for path in core.glob("*.c") if path.name not in left_out)
 
 
+def can_run(isa: str) -> bool:
+    """Whether this processor has the instruction set of a lookup, as PASTORE_ISA names it."""
+    if isa == "scalar":
+        return True
+    wanted = {flag[2:] for flag in settings().get(f"CORE_CFLAGS_{isa}", [f"-m{isa}"]) if "=" not in flag}
+    names = {"bmi": "bmi1"}  # how the kernel calls it
+    try:
+        flags = Path("/proc/cpuinfo").read_text().partition("flags")[2].partition("\n")[0].split()
+    except OSError:
+        return False
+    return {names.get(flag, flag) for flag in wanted} <= set(flags)
+
+
+def instruction_sets() -> list[str]:
+    """Return the instruction sets that the core has lookups for, as PASTORE_ISA names them."""
+    return ["scalar", *sorted(path.stem.removeprefix("scan_") for path in CORE.glob("scan_avx*.c"))]
+
+
 def is_for_x86(compiler: Sequence[str]) -> bool:
     """Whether the code a compiler makes is for x86."""
     machine = subprocess.run([*compiler, "-dumpmachine"], capture_output=True, text=True, check=True).stdout
