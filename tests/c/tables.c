@@ -10,7 +10,7 @@
  */
 #include "harness.h"
 
-enum { MOST = 700, MOST_LIMITS = 4 };
+enum { MOST = 700, MOST_LIMITS = 3 };
 
 static pastore_row rows[MOST];
 static size_t row_count;

@@ -16,7 +16,7 @@ from typing import Final, Literal
 from tests.support.core import COMPILER, CORE, PROGRAMS, ROOT, can_run, compile_core, core_sources
 
 _FLAGS: Final = ("-O1", "-g", "-w")  # a mutant may leave a variable unused; whether it is wrong is asked elsewhere
-_ROUNDS: Final = ((1, 8), (2, 60))  # seed and rounds; the second only for those that survive the first
+_ROUNDS: Final = ((1, 6), (2, 20))  # seed and rounds; the second only for those that survive the first
 _SECONDS: Final = 120
 _KEPT_MESSAGE: Final = 100
 
