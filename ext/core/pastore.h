@@ -19,6 +19,11 @@
 extern "C" {
 #endif
 
+/* Set while libpastore is compiled: it exports what is declared here. Whatever else holds the core keeps it to itself. */
+#if defined(PASTORE_EXPORT) && defined(__ELF__)
+#pragma GCC visibility push(default)
+#endif
+
 enum pastore_action { PASTORE_NONE = 0, PASTORE_ALLOW = 1, PASTORE_BLOCK = 2, PASTORE_PROTECT = 3 };
 enum pastore_direction { PASTORE_IN = 0, PASTORE_OUT = 1, PASTORE_BOTH = 2 };
 enum pastore_interface { PASTORE_LAN = 0, PASTORE_RAS = 1, PASTORE_ALL = 2 };
@@ -164,7 +169,8 @@ int pastore_save(const pastore_table *table, const pastore_section *sections, si
 int pastore_load(const void *buffer, size_t length, pastore_table **out);
 
 /* The same from a regular file, mapped read-only. Whoever replaces the file must do so by renaming another one over it: a file
- * that is cut short while it is mapped takes the program down (SIGBUS), one that is written to changes under the lookups. */
+ * that is cut short while it is mapped takes the program down (SIGBUS), one that is written to changes under the lookups. On
+ * Windows the path is UTF-8. */
 int pastore_open(const char *path, pastore_table **out);
 
 /* The bytes kept under a kind, inside the loaded buffer and starting at a multiple of 8 there; `data` is NULL where there are
@@ -185,6 +191,10 @@ void pastore_close(pastore_table *table);
 
 /* A static sentence without a full stop, for every integer. */
 const char *pastore_strerror(int error);
+
+#if defined(PASTORE_EXPORT) && defined(__ELF__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

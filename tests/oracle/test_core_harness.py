@@ -1,6 +1,5 @@
 """The core as a plain C program: under sanitizers, and with every allocation counted."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,40 +10,18 @@ import numpy as np
 import pytest
 
 from pastore.matcher import Matcher
+from tests.support.core import COMPILER, ROOT, build_program
 from tests.support.rulesets import make_rules
 
-ROOT = Path(__file__).parents[2]
 SUPPORT = ROOT / "tests" / "support"
-COMPILER = os.environ.get("CC") or "cc"
 
 pytestmark = pytest.mark.skipif(
-    shutil.which(COMPILER.split()[0]) is None or not sys.platform.startswith("linux"), reason="needs a C compiler and GNU ld"
+    shutil.which(COMPILER[0]) is None or not sys.platform.startswith("linux"), reason="needs a C compiler and GNU ld"
 )
 
 
-def core_sources() -> list[str]:
-    """The files of the core that setup.py builds into the extension."""
-    listed = re.search(r"^MATCHER_CORE = \[(.*?)\]", (ROOT / "setup.py").read_text(), re.MULTILINE | re.DOTALL)
-    assert listed
-    return [str(ROOT / "ext" / "core" / name) for name in re.findall(r'"(.*?)"', listed[1])]
-
-
-def build_harness(directory: Path, flags: list[str], *sources: Path) -> Path:
-    program = directory / "harness"
-    warnings = ["-Wall", "-Wextra", "-Wshadow", "-Werror"]
-    command = [
-        *COMPILER.split(),
-        "-std=c11",
-        "-g",
-        *warnings,
-        f"-I{ROOT / 'ext' / 'core'}",
-        *flags,
-        *map(str, sources or (SUPPORT / "core_harness.c",)),
-        *core_sources(),
-    ]
-    compiled = subprocess.run([*command, "-o", str(program)], capture_output=True, text=True, check=False)
-    assert compiled.returncode == 0, compiled.stderr
-    return program
+def build_harness(directory: Path, flags: list[str], *sources: Path, link: tuple[str, ...] = ()) -> Path:
+    return build_program(directory, sources or (SUPPORT / "core_harness.c",), ["-g", *flags], link=link)
 
 
 def run_harness(program: Path, seed: int, rounds: int) -> None:
@@ -63,7 +40,7 @@ def test_core_is_clean_under_address_and_undefined_behaviour_sanitizers(tmp_path
 
 def test_lookups_do_not_allocate(tmp_path: Path) -> None:
     wrapped = ",".join(f"--wrap={name}" for name in ("malloc", "calloc", "realloc", "free"))
-    run_harness(build_harness(tmp_path, ["-O1", "-DCOUNT_ALLOCATIONS", f"-Wl,{wrapped}"]), seed=3, rounds=40)
+    run_harness(build_harness(tmp_path, ["-O1", "-DCOUNT_ALLOCATIONS"], link=(f"-Wl,{wrapped}",)), seed=3, rounds=40)
 
 
 def test_debug_build_of_the_core_checks_every_table_it_builds(tmp_path: Path) -> None:

@@ -102,6 +102,18 @@ def test_no_directory_server_is_started_for_the_whole_machine(tmp_path: Path) ->
     assert {"install", "slapd", "ldap-utils", "libwin-hivex-perl"} <= set(calls[at + 1].split())
 
 
+def test_compilers_for_other_machines_are_installed_for_that_purpose_alone(tmp_path: Path) -> None:
+    (tmp_path / "cross").mkdir()
+    assert run(bare_machine(tmp_path / "cross", root=True, python="exit 0"), "cross").returncode == 0
+    compilers = {"clang", "gcc-aarch64-linux-gnu", "gcc-mingw-w64-x86-64-win32", "qemu-user"}
+    assert compilers <= set((tmp_path / "cross/apt.log").read_text().split())
+    (tmp_path / "test").mkdir()
+    env = bare_machine(tmp_path / "test", root=True, python="exit 0") | {"POLICY_RC_D": str(tmp_path / "policy-rc.d")}
+    (tmp_path / "policy-rc.d").touch()
+    assert run(env, "test").returncode == 0
+    assert not compilers & set((tmp_path / "test/apt.log").read_text().split())
+
+
 def test_only_the_sanitizers_missing_stops_nothing(tmp_path: Path) -> None:
     env = bare_machine(tmp_path, root=False, python="exit 0")
     (tmp_path / "cc").write_text('#!/bin/sh\ncase "$*" in *sanitize*) exit 1 ;; esac\n')
