@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 NATIVE := setup.py pyproject.toml $(wildcard ext/core/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
 
-.PHONY: help demo test proof lint format sanitize bench bench-peers clean
+.PHONY: help demo test proof lint format sanitize bench bench-peers callgrind clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -47,6 +47,9 @@ bench-peers: $(VENV)/benched ## pastore beside DPDK and others, with a page and 
 	$(BIN)/python -m benchmarks.peers $(SETS) $(if $(PASSES),--passes $(PASSES)) $(if $(RUNS),--runs $(RUNS)) $(if $(CORE),--core $(CORE)) \
 		$(if $(FRESH),--fresh)
 
+callgrind: $(VENV)/counted ## instructions a packet against those on record; SETS='acl-1k', or RECORD=1 to put them on record
+	$(BIN)/python -m benchmarks.instructions $(SETS) $(if $(RECORD),--record)
+
 clean: ## everything that was made
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find src -name '*.so' -delete
@@ -69,6 +72,10 @@ $(VENV)/tested: $(VENV)/built
 $(VENV)/benched: $(VENV)/built
 	PYTHON="$(PYTHON)" scripts/setup-debian bench-peers
 	$(PIP) install --no-build-isolation --editable ".[bench]"
+	@touch $@
+
+$(VENV)/counted: $(VENV)/built
+	PYTHON="$(PYTHON)" scripts/setup-debian callgrind
 	@touch $@
 
 $(VENV)/linted: $(VENV)/tested

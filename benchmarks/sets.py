@@ -4,6 +4,8 @@
     A ClassBench set below ``PASTORE_DATA/classbench``, with its trace.
 ``acl-10k``, ``fw-100k``, ``ipc-1k``
     Our own seeded sets of those shapes, of any size; half of the packets at bounds of rules, half inside.
+``wildcards-1k``, ``exact-10k``, ``staircase-1k``, ``nested-1k``, ``overlapping-1k``, ``crossing-10k``
+    Rule sets without structure, of any size.
 ``NAME.v6``
     The IPv6 twin of an IPv4 set: the same rules and packets, spread over 128 bits.
 ``mix``, ``mix.catchall``
@@ -26,6 +28,7 @@ from pastore.matcher.columns import Columns
 from pastore.packets.batch import PacketBatch
 from pastore.sources import load
 from tests.support.rulesets import SHAPES, aimed_packets, ipv6_address, ipv6_twin, make_rules, network_bytes
+from tests.support.structureless import KINDS, make_structureless
 
 SEED: Final = 7
 PACKETS: Final = 100_000
@@ -73,8 +76,9 @@ def case(name: str) -> Case:
     if name in _OTHERS:
         return _OTHERS[name]()
     shape, _, size = name.partition("-")
-    if shape in SHAPES and size in SIZES:
-        filters = make_rules(shape, SIZES[size], SEED, arbitrary=0)
+    if shape in (*SHAPES, *KINDS) and size in SIZES:
+        n = SIZES[size]
+        filters = make_rules(shape, n, SEED, arbitrary=0) if shape in SHAPES else make_structureless(shape, n, SEED)
         return Case(filters, inbound(aimed_packets(filters, PACKETS, SEED + 1)))
     folder = data("classbench")
     if folder and (folder / f"{name}.rules.gz").exists():

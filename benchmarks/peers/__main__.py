@@ -17,6 +17,7 @@ from benchmarks.peers.programs import Builder
 from benchmarks.peers.report import Page, one_line
 
 HUGE_PAGES = 1400  # two builds of up to 800 MB side by side, and DPDK's own
+STRUCTURELESS = ["exact-10k", "crossing-1k", "staircase-1k", "nested-1k", "wildcards-1k"]  # others are no set of prefixes
 BUILD = native.ROOT / "build" / "peers"
 
 
@@ -38,7 +39,7 @@ def all_names() -> list[str]:
     smaller = [name for name in standard if sets.size_class(name) in ("1k", "10k")]
     shapes = ["acl1", "fw1", "ipc1"] if "acl1_1k" in standard else ["acl", "fw", "ipc"]
     twins = [f"{name}.v6" for name in smaller if name.partition("_")[0].partition("-")[0] in shapes]
-    return [*standard, *twins, "blocklist", "blocklist:action", "mix", "mix.catchall"]
+    return [*standard, *twins, *STRUCTURELESS, "blocklist", "blocklist:action", "mix", "mix.catchall"]
 
 
 def fingerprint(builder: Builder, options: argparse.Namespace) -> str:

@@ -60,28 +60,56 @@ static const void *read_column(FILE *file, size_t n, size_t width) {
     return column;
 }
 
+pastore_row *bench_rows(const char *path, size_t *count) {
+    FILE *file = open_file(path, "PSROWS1\n");
+    *count = read_number(file);
+    pastore_row *rows = malloc(*count * sizeof *rows + 1);
+    if (!rows)
+        bench_fail(3, "out of memory");
+    read_exactly(file, rows, *count * sizeof *rows);
+    fclose(file);
+    return rows;
+}
+
+void bench_packets(const char *path, bench_input *input) {
+    FILE *file = open_file(path, "PSPACK1\n");
+    input->packet_count = read_number(file);
+    input->family = (int)read_number(file);
+    const size_t width = input->family == 4 ? 4 : 16;
+    input->src = read_column(file, input->packet_count, width);
+    input->dst = read_column(file, input->packet_count, width);
+    input->sport = read_column(file, input->packet_count, 2);
+    input->dport = read_column(file, input->packet_count, 2);
+    input->protocol = read_column(file, input->packet_count, 1);
+    fclose(file);
+}
+
+pastore_packet4 *bench_packets4(const bench_input *input) {
+    pastore_packet4 *packets = bench_memory(input->packet_count * sizeof *packets);
+    for (size_t i = 0; i < input->packet_count; i++) {
+        memcpy(&packets[i].src, input->src + 4 * i, 4);
+        memcpy(&packets[i].dst, input->dst + 4 * i, 4);
+        packets[i].sport = input->sport[i], packets[i].dport = input->dport[i], packets[i].protocol = input->protocol[i];
+    }
+    return packets;
+}
+
+pastore_packet6 *bench_packets6(const bench_input *input) {
+    pastore_packet6 *packets = bench_memory(input->packet_count * sizeof *packets);
+    for (size_t i = 0; i < input->packet_count; i++) {
+        memcpy(packets[i].src, input->src + 16 * i, 16);
+        memcpy(packets[i].dst, input->dst + 16 * i, 16);
+        packets[i].sport = input->sport[i], packets[i].dport = input->dport[i], packets[i].protocol = input->protocol[i];
+    }
+    return packets;
+}
+
 bench_input bench_read(const char *rows, const char *packets, const char *verdict) {
     bench_input input = {.actions = strcmp(verdict, "action") == 0};
     if (!input.actions && strcmp(verdict, "rule") != 0)
         bench_fail(2, "a verdict is rule or action");
-    FILE *file = open_file(rows, "PSROWS1\n");
-    input.row_count = read_number(file);
-    input.rows = malloc(input.row_count * sizeof *input.rows + 1);
-    if (!input.rows)
-        bench_fail(3, "out of memory");
-    read_exactly(file, input.rows, input.row_count * sizeof *input.rows);
-    fclose(file);
-
-    file = open_file(packets, "PSPACK1\n");
-    input.packet_count = read_number(file);
-    input.family = (int)read_number(file);
-    const size_t width = input.family == 4 ? 4 : 16;
-    input.src = read_column(file, input.packet_count, width);
-    input.dst = read_column(file, input.packet_count, width);
-    input.sport = read_column(file, input.packet_count, 2);
-    input.dport = read_column(file, input.packet_count, 2);
-    input.protocol = read_column(file, input.packet_count, 1);
-    fclose(file);
+    input.rows = bench_rows(rows, &input.row_count);
+    bench_packets(packets, &input);
     return input;
 }
 

@@ -47,6 +47,16 @@ double bench_now(void);
 /* Zeroed memory for columns and answers, in huge pages where the kernel gives them. */
 void *bench_memory(size_t bytes);
 
+/* The rows of a file; the caller's to free. */
+pastore_row *bench_rows(const char *path, size_t *count);
+
+/* The packets of a file into the fields of `input` about packets. */
+void bench_packets(const char *path, bench_input *input);
+
+/* The packets one by one, as pastore_match4 and 6 take them. */
+pastore_packet4 *bench_packets4(const bench_input *input);
+pastore_packet6 *bench_packets6(const bench_input *input);
+
 /* Reads both files. `verdict` is "rule" or "action". */
 bench_input bench_read(const char *rows, const char *packets, const char *verdict);
 

@@ -10,8 +10,8 @@
 typedef struct state {
     const pastore_table *table;
     const bench_input *input;
-    pastore_packet4 *packets4; /* for single */
-    pastore_packet6 *packets6;
+    const pastore_packet4 *packets4; /* for single */
+    const pastore_packet6 *packets6;
     int32_t *index; /* the one that is not wanted is NULL */
     uint8_t *action;
     void (*run)(const struct state *state, size_t packets, size_t call);
@@ -77,26 +77,6 @@ static void single(const state *s, size_t packets, size_t call) {
             must(pastore_match6(s->table, &s->packets6[i], s->action ? s->action + i : NULL, s->index ? s->index + i : NULL));
 }
 
-static void prepare(state *s) {
-    const bench_input *in = s->input;
-    if (in->family == 4)
-        s->packets4 = bench_memory(in->packet_count * sizeof *s->packets4);
-    else
-        s->packets6 = bench_memory(in->packet_count * sizeof *s->packets6);
-    for (size_t i = 0; i < in->packet_count; i++)
-        if (in->family == 4) {
-            pastore_packet4 *p = &s->packets4[i];
-            memcpy(&p->src, in->src + 4 * i, 4);
-            memcpy(&p->dst, in->dst + 4 * i, 4);
-            p->sport = in->sport[i], p->dport = in->dport[i], p->protocol = in->protocol[i];
-        } else {
-            pastore_packet6 *p = &s->packets6[i];
-            memcpy(p->src, in->src + 16 * i, 16);
-            memcpy(p->dst, in->dst + 16 * i, 16);
-            p->sport = in->sport[i], p->dport = in->dport[i], p->protocol = in->protocol[i];
-        }
-}
-
 static const char *choose(void *context, const char *variant, size_t call) {
     state *s = context;
     s->run = strcmp(variant, "batch") == 0    ? batch
@@ -128,7 +108,8 @@ int main(int argc, char **argv) {
         s.action = bench_memory(input.packet_count);
     else
         s.index = bench_memory(input.packet_count * sizeof *s.index);
-    prepare(&s);
+    s.packets4 = input.family == 4 ? bench_packets4(&input) : NULL;
+    s.packets6 = input.family == 6 ? bench_packets6(&input) : NULL;
     bench_ready("pastore", &input, seconds, stats.bytes, stats.isa);
     const bench_peer peer = {.state = &s,
                              .choose = choose,
