@@ -96,7 +96,7 @@ def write_classbench_rules(path: Path, filters: SpecificFilters) -> None:
     if not (one | (rows["protocol_lo"] == 0) & (rows["protocol_hi"] == 255)).all():
         raise ValueError("a protocol must be one or any")
     numbers = np.array([f"0x{number:02x}/0xFF" for number in range(256)] + ["0x00/0x00"])
-    columns.append(numbers[np.where(one, rows["protocol_lo"], 256).astype(np.int64)])
+    columns.append(numbers[np.where(one, rows["protocol_lo"].astype(np.int64), 256)])
     columns.append(np.full(len(rows), "0x0000/0x0000"))
     _write_lines(path, columns)
 

@@ -165,7 +165,8 @@ def blocklist() -> Case:
         addresses = octets @ np.array([1 << 24, 1 << 16, 1 << 8, 1], np.uint32)
     else:  # hosts gather in networks that let them
         networks = rng.integers(1 << 24, 224 << 24, 30_000)
-        addresses = (networks[rng.zipf(1.3, 120_000) % len(networks)] & ~255 | rng.integers(0, 256, 120_000)).astype(np.uint32)
+        near = rng.pareto(1.0, 140_000).astype(np.int64) % len(networks)
+        addresses = (networks[near] & ~0xFFFF | rng.integers(0, 1 << 16, 140_000)).astype(np.uint32)
     addresses = np.unique(addresses)
     filters = SpecificFilters.from_columns(
         src_lo=addresses,

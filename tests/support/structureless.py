@@ -37,10 +37,10 @@ def exact(n: int, seed: int) -> SpecificFilters:
 
 
 def staircase(n: int, seed: int) -> SpecificFilters:
-    """Return `n` rows of which row i starts later in src, and ends earlier in dst, than the row before: n * n different cells."""
+    """Return `n` rows each of which starts later in src and ends later in dst than the one before: n * n / 2 cells differ."""
     step = np.arange(1, n + 1) * (2**32 // (n + 2))
     end = np.full(n, 2**32 - 1)
-    return _filters(n, seed, src=(step, end), dst=(np.zeros(n, np.int64), step[::-1].copy()))
+    return _filters(n, seed, src=(step, end), dst=(np.zeros(n, np.int64), step))
 
 
 def nested(n: int, seed: int) -> SpecificFilters:
