@@ -22,6 +22,12 @@ double bench_now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static double processor_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 void *bench_memory(size_t bytes) {
     const size_t whole = (bytes + HUGE_PAGE) / HUGE_PAGE * HUGE_PAGE;
     void *memory = aligned_alloc(HUGE_PAGE, whole);
@@ -157,13 +163,16 @@ static void measure(const bench_peer *peer, const bench_input *input, const char
         fflush(stdout);
         return;
     }
-    double seconds[MOST_ROUNDS];
+    double seconds[MOST_ROUNDS], wall = 0;
     peer->run(peer->state, packets, call);
+    const double cpu = processor_seconds();
     for (int round = 0; round < rounds; round++) {
         const double start = bench_now();
         peer->run(peer->state, packets, call);
         seconds[round] = bench_now() - start;
+        wall += seconds[round];
     }
+    printf(", \"share\": %.3f", (processor_seconds() - cpu) / wall); /* of the core; less than 1 when it had other work */
     printf(", \"checksum\": \"%016" PRIx64 "\", \"seconds\": [", checksum(peer, packets));
     for (int round = 0; round < rounds; round++)
         printf("%s%.9f", round ? ", " : "", seconds[round]);

@@ -42,7 +42,7 @@ typedef struct bench_peer {
 /* Ends the program with a sentence on stderr, and the given status. */
 _Noreturn void bench_fail(int status, const char *what);
 
-double bench_now(void);
+double bench_now(void); /* seconds on the wall */
 
 /* Zeroed memory for columns and answers, in huge pages where the kernel gives them. */
 void *bench_memory(size_t bytes);

@@ -108,6 +108,14 @@ class SetFigures:
                 passes.append(max(ours.values()) / theirs)
         return Ratio(tuple(passes)) if passes else Ratio(reason=self.program(program).get("failed", "not measured"))
 
+    @property
+    def share(self) -> float:
+        """The least share of the core that a measurement of pastore or DPDK had: 1 where nothing else ran there."""
+        shares = [
+            entry.get("share", 1.0) for entry in self.result["measured"] if entry["program"].startswith(("pastore", "dpdk"))
+        ]
+        return float(min(shares, default=1.0))
+
     def wrong(self) -> list[str]:
         """Return the programs and variants whose answers are not those of pastore's batch."""
         expected: dict[int, str] = {}

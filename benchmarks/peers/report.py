@@ -9,6 +9,7 @@ from benchmarks.peers.figures import SHORT, Ratio, SetFigures, geometric_mean, w
 from benchmarks.peers.machine import Machine
 from benchmarks.peers.measure import BURSTS, LONG, MAX_SIZES, Result
 
+ALONE = 0.95  # of the core: what the system itself takes is less than the rest
 CAUTION = (
     "Rates are millions of packets a second on one core, from the median round of the median pass of the run in which pastore "
     "did worse. A ratio is pastore over the best of DPDK in the same pass: default `max_size` or 2000 MB, bursts of 256 or 32, "
@@ -21,9 +22,10 @@ def one_line(name: str, result: Result) -> str:
     """Return what to print while a run goes on."""
     figures = SetFigures(result)
     wrong = figures.wrong()
+    crowded = f"; with {figures.share:.0%} of the core at worst" if figures.share < ALONE else ""
     return (
         f"{name}: pastore {figures.rate('pastore', 'batch', SHORT):.1f}, single {figures.rate('pastore', 'single'):.1f}; "
-        f"DPDK {figures.dpdk(BURSTS):.1f}, single {figures.dpdk([1]):.1f}; {result['seconds']:.0f} s"
+        f"DPDK {figures.dpdk(BURSTS):.1f}, single {figures.dpdk([1]):.1f}; {result['seconds']:.0f} s{crowded}"
         f"{'; DIFFERENT ANSWERS: ' + ', '.join(wrong) if wrong else ''}"
     )
 
@@ -90,6 +92,7 @@ class Page:
                 "; ".join([*self.machine.facts, dpdk]) + ".",
                 "",
                 f"{CAUTION} {scheme}. How to read and repeat this: docs/benchmarks.md.",
+                *self._crowd(),
                 *self._summary(),
                 *self._lookups(),
                 *self._structures(),
@@ -97,6 +100,12 @@ class Page:
                 *self._differences(),
             ]
         )
+
+    def _crowd(self) -> list[str]:
+        least = min((SetFigures(result).share, name) for (name, _), result in self.results.items())
+        if least[0] >= ALONE:
+            return ["", "The programs had the core to themselves."]
+        return ["", f"**The core was not theirs alone: at worst a measurement had {least[0]:.0%} of it ({least[1]}).**"]
 
     def _summary(self) -> list[str]:
         rows = []
