@@ -9,7 +9,8 @@
 ``NAME.v6``
     The IPv6 twin of an IPv4 set: the same rules and packets, spread over 128 bits.
 ``mix``, ``mix.catchall``
-    All sets of 100k joined, duplicates out, the more specific first; and the same with a rule for everything in the middle.
+    Sets of 100k joined, some of our own among them, until there are 900,000 rules; duplicates out, the more specific first. And
+    the same with a rule for everything in the middle.
 ``blocklist``
     One rule an address of a public blocklist below ``PASTORE_DATA/real``, or of a generated one.
 """
@@ -18,6 +19,7 @@ import gzip
 import os
 import re
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -32,6 +34,7 @@ from tests.support.structureless import KINDS, make_structureless
 
 SEED: Final = 7
 PACKETS: Final = 100_000
+MIX: Final = 900_000  # rules of the largest set
 SIZES: Final = {"1k": 1_000, "10k": 10_000, "100k": 100_000, "1M": 1_000_000}
 
 
@@ -140,9 +143,11 @@ def _numbered(rows: np.ndarray) -> SpecificFilters:
 def mix(*, catchall: bool) -> Case:
     """Return every set of 100k in one, with or without a rule for everything in the middle."""
     parts = [case(name).filters.rows for name in standard_names() if size_class(name) == "100k"]
-    if len(parts) < 6:  # ours: other seeds, until there are as many
-        parts += [make_rules(shape, 100_000, SEED + i, arbitrary=0).rows for i in (1, 2) for shape in SHAPES]
-    rows = without_duplicates(np.concatenate(parts))
+    more = ((shape, SEED + i) for i in count(1) for shape in SHAPES)
+    while sum(map(len, parts)) < MIX:  # our own, of other seeds, until there are enough
+        shape, seed = next(more)
+        parts.append(make_rules(shape, 100_000, seed, arbitrary=0).rows)
+    rows = without_duplicates(np.concatenate(parts))[:MIX]
     rows = rows[np.argsort(_width(rows), kind="stable")]
     packets = inbound(aimed_packets(SpecificFilters(rows.copy()), PACKETS, SEED + 2))
     if catchall:

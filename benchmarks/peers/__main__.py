@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from benchmarks.peers.measure import Plan, Result, measure_set
 from benchmarks.peers.programs import Builder
 from benchmarks.peers.report import Page, one_line
 
-HUGE_PAGES = 1400  # two builds of up to 800 MB side by side, and DPDK's own
+HUGE_PAGES = 2000  # two structures of up to 800 MB side by side, the rules, and what heaps waste
 STRUCTURELESS = ["exact-10k", "crossing-1k", "staircase-1k", "nested-1k", "wildcards-1k"]  # others are no set of prefixes
 BUILD = native.ROOT / "build" / "peers"
 
@@ -56,16 +57,19 @@ def kept_as(folder: Path, name: str, run: int) -> Path:
     return folder / f"{name.replace(':', '=')}.{run}.json"
 
 
-def one_set(name: str, builder: Builder, options: argparse.Namespace) -> Result:
-    """Measure a set; NAME:action has the actions judged instead of the rules."""
+def one_set(name: str, builder: Builder, options: argparse.Namespace, earlier: Result | None) -> Result:
+    """Measure a set; NAME:action has the actions judged instead of the rules. What an earlier run could not build is left."""
+    programs = earlier["programs"] if earlier else {}
+    hopeless = {program: said["failed"] for program, said in programs.items() if "failed" in said}
     name, _, verdict = name.partition(":")
     plan = Plan(core=options.core, passes=options.passes, verdict=verdict or "rule")
-    return measure_set(sets.case(name), builder, plan, BUILD / "input")
+    return measure_set(sets.case(name), builder, plan, BUILD / "input", hopeless)
 
 
 def main() -> int:
     """Measure what is asked for, print it as it comes, write the page."""
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that huge pages are given back
     names = options.sets or all_names()
     record = options.record or (BUILD if options.sets else native.ROOT / "benchmarks" / "record")
     builder = Builder(BUILD)
@@ -78,7 +82,7 @@ def main() -> int:
                 file = kept_as(kept, name, run)
                 if options.fresh or not file.exists():
                     start = time.monotonic()
-                    result = one_set(name, builder, options) | {"no_huge_pages": missing}
+                    result = one_set(name, builder, options, results.get((name, 0))) | {"no_huge_pages": missing}
                     result["seconds"] = round(time.monotonic() - start, 1)
                     file.write_text(json.dumps(result), encoding="utf-8")
                 results[name, run] = json.loads(file.read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
 """Measures one rule set: every program on the same files, in turn, several times."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +72,18 @@ class _Race:
         return packets / float(seconds[len(seconds) // 2])
 
 
-def measure_set(case: Case, builder: Builder, plan: Plan, folder: Path) -> Result:
+def measure_set(case: Case, builder: Builder, plan: Plan, folder: Path, hopeless: Mapping[str, str]) -> Result:
     """Return what all programs said about one set.
+
+    Parameters
+    ----------
+    case : Case
+    builder : Builder
+    plan : Plan
+    folder : pathlib.Path
+        Where the files of the set go.
+    hopeless : mapping of str to str
+        Programs that are known not to build this set, and why.
 
     Returns
     -------
@@ -93,7 +103,10 @@ def measure_set(case: Case, builder: Builder, plan: Plan, folder: Path) -> Resul
             if race.result["programs"]["pastore"].get("how") != isa:
                 race.start(f"pastore {isa}", "pastore", PASTORE_ISA=isa, **HUGE)
         for size in MAX_SIZES:
-            race.start(f"dpdk {size}", f"dpdk {size}")
+            if f"dpdk {size}" in hopeless:
+                race.result["programs"][f"dpdk {size}"] = {"failed": hopeless[f"dpdk {size}"]}
+            else:
+                race.start(f"dpdk {size}", f"dpdk {size}")
         race.start("tuple space", "tuple_space", **HUGE)
         if case.packets.family == 4 and plan.verdict == "rule":
             race.start("numpy", "numpy")

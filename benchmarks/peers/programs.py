@@ -14,7 +14,7 @@ from typing import Any, Final
 from benchmarks import native
 
 HERE: Final = Path(__file__).parent
-MEMORY: Final = 12 << 30  # bytes of its own that a program may take
+MEMORY: Final = 10 << 30  # bytes of its own that a program may take
 PATIENCE: Final = 300.0  # seconds that a measurement may take
 
 
