@@ -132,13 +132,23 @@ static size_t kilobytes(const char *path, const char *const names[]) {
     return sum;
 }
 
-void bench_ready(const char *peer, const bench_input *input, double build_seconds, size_t bytes, const char *how) {
-    static const char *const huge[] = {"AnonHugePages:", "Shared_Hugetlb:", "Private_Hugetlb:", NULL};
+size_t bench_transparent_kb(void) {
+    static const char *const names[] = {"AnonHugePages:", NULL};
+    return kilobytes("/proc/self/smaps_rollup", names);
+}
+
+size_t bench_reserved_kb(void) {
+    static const char *const names[] = {"Shared_Hugetlb:", "Private_Hugetlb:", NULL};
+    return kilobytes("/proc/self/smaps_rollup", names);
+}
+
+void bench_ready(const char *peer, const bench_input *input, double build_seconds, size_t bytes, size_t huge_kb,
+                 const char *how) {
     static const char *const most[] = {"VmHWM:", NULL};
     printf("{\"peer\": \"%s\", \"rows\": %zu, \"packets\": %zu, \"family\": %d, \"build_seconds\": %.6f, \"bytes\": %zu, "
            "\"how\": \"%s\", \"huge_kb\": %zu, \"peak_kb\": %zu}\n",
-           peer, input->row_count, input->packet_count, input->family, build_seconds, bytes, how,
-           kilobytes("/proc/self/smaps_rollup", huge), kilobytes("/proc/self/status", most));
+           peer, input->row_count, input->packet_count, input->family, build_seconds, bytes, how, huge_kb,
+           kilobytes("/proc/self/status", most));
     fflush(stdout);
 }
 

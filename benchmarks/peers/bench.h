@@ -60,8 +60,12 @@ pastore_packet6 *bench_packets6(const bench_input *input);
 /* Reads both files. `verdict` is "rule" or "action". */
 bench_input bench_read(const char *rows, const char *packets, const char *verdict);
 
-/* Says that the structure is built. `bytes` is what it takes, `how` one word about it. */
-void bench_ready(const char *peer, const bench_input *input, double build_seconds, size_t bytes, const char *how);
+/* Kilobytes of this process in huge pages: transparent ones, or reserved ones. */
+size_t bench_transparent_kb(void);
+size_t bench_reserved_kb(void);
+
+/* Says that the structure is built. `bytes` is what it takes, `huge_kb` how much of that lies in huge pages, `how` one word. */
+void bench_ready(const char *peer, const bench_input *input, double build_seconds, size_t bytes, size_t huge_kb, const char *how);
 
 /* Obeys commands until there are no more. */
 int bench_serve(const bench_peer *peer, const bench_input *input);

@@ -232,7 +232,8 @@ int main(int argc, char **argv) {
     free(all.bytes);
     prepare_keys(&s, &input);
     s.answers = bench_memory(input.packet_count * sizeof *s.answers);
-    bench_ready("dpdk", &input, seconds, after.heap_allocsz_bytes - before.heap_allocsz_bytes, rte_version());
+    bench_ready("dpdk", &input, seconds, after.heap_allocsz_bytes - before.heap_allocsz_bytes, bench_reserved_kb(),
+                rte_version());
     const bench_peer peer = {.state = &s, .choose = choose, .run = run, .answers = s.answers, .answer_width = 4};
     return bench_serve(&peer, &input);
 }

@@ -17,7 +17,6 @@ BURSTS: Final = (256, 32)
 LONG: Final = 100_000
 BUILD_PATIENCE: Final = 60.0
 NEAR: Final = 0.8  # an algorithm this close to the best in the first pass stays in the race
-HUGE: Final = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # malloc asks for huge pages
 
 Result = dict[str, Any]
 
@@ -98,16 +97,16 @@ def measure_set(case: Case, builder: Builder, plan: Plan, folder: Path, hopeless
     n = len(case.packets.src)
     with ExitStack() as stack:
         race = _Race(builder, plan, [str(rows), str(packets), plan.verdict], stack)
-        race.start("pastore", "pastore", **HUGE)
+        race.start("pastore", "pastore")
         for isa in ISAS:
             if race.result["programs"]["pastore"].get("how") != isa:
-                race.start(f"pastore {isa}", "pastore", PASTORE_ISA=isa, **HUGE)
+                race.start(f"pastore {isa}", "pastore", PASTORE_ISA=isa)
         for size in MAX_SIZES:
             if f"dpdk {size}" in hopeless:
                 race.result["programs"][f"dpdk {size}"] = {"failed": hopeless[f"dpdk {size}"]}
             else:
                 race.start(f"dpdk {size}", f"dpdk {size}")
-        race.start("tuple space", "tuple_space", **HUGE)
+        race.start("tuple space", "tuple_space")
         if case.packets.family == 4 and plan.verdict == "rule":
             race.start("numpy", "numpy")
         stay = {(size, call): set(ALGORITHMS) for size in MAX_SIZES for call in (*BURSTS, 1)}

@@ -257,13 +257,15 @@ int main(int argc, char **argv) {
         if (input.rows[i].family != input.family)
             bench_fail(2, "rows and packets are of different families");
     state s = {.input = &input};
+    const size_t huge_before = bench_transparent_kb();
     const double start = bench_now();
     build(&s);
     const double seconds = bench_now() - start;
+    const size_t huge_kb = bench_transparent_kb() - huge_before;
     s.answers = bench_memory(input.packet_count * sizeof *s.answers);
     char how[32];
     snprintf(how, sizeof how, "%zu tuples", s.tuple_count);
-    bench_ready("tuple space", &input, seconds, s.bytes, how);
+    bench_ready("tuple space", &input, seconds, s.bytes, huge_kb, how);
     const bench_peer peer = {.state = &s, .choose = choose, .run = run, .answers = s.answers, .answer_width = 4};
     return bench_serve(&peer, &input);
 }
