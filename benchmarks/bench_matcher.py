@@ -110,7 +110,7 @@ def lookups(benchmark: BenchmarkFixture, group: str, name: str, kind: str) -> No
 @pytest.mark.parametrize("kind", ["batch", "single"])
 @pytest.mark.parametrize("shape", SHAPES)
 def bench_ipv6(benchmark: BenchmarkFixture, shape: str, kind: str) -> None:
-    lookups(benchmark, "IPv6 twins", f"{shape}-1k.v6", kind)
+    lookups(benchmark, f"IPv6 twins, {kind}", f"{shape}-1k.v6", kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)

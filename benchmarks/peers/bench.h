@@ -4,9 +4,9 @@
  *
  *     measure VARIANT CALL ROUNDS PACKETS
  *
- * : judge the first PACKETS packets, CALL of them a call, one round to warm up and ROUNDS by the clock. The answer is one line of
- * JSON with the seconds of every round and a checksum over all answers. So any number of programs can hold the same rows at the
- * same time, and take turns at the clock without building anything twice.
+ * : judge the first PACKETS packets, CALL of them a call, one round to warm up and ROUNDS by the clock, or fewer when three
+ * seconds are over. The answer is one line of JSON with the seconds of every round and a checksum over all answers. So any number
+ * of programs can hold the same rows at the same time, and take turns at the clock without building anything twice.
  */
 #ifndef PASTORE_BENCH_H
 #define PASTORE_BENCH_H

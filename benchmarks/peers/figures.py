@@ -126,7 +126,7 @@ class SetFigures:
             {
                 f"{entry['program']} {entry['variant']}"
                 for entry in self.result["measured"]
-                if "checksum" in entry and entry["checksum"] != expected.get(entry["packets"])
+                if "checksum" in entry and entry["checksum"] != expected.get(entry["packets"], entry["checksum"])
             }
         )
 

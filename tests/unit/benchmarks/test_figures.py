@@ -89,3 +89,11 @@ def test_of_two_runs_the_lower_median_and_the_lowest_pass_count() -> None:
 
 def test_geometric_mean() -> None:
     assert geometric_mean([1.0, 4.0]) == pytest.approx(2.0)
+
+
+def test_answers_that_nothing_can_be_held_against_are_not_called_different() -> None:
+    alone = result()
+    alone["measured"].append({**entry(0, "numpy", "scan", 1, 0.1, "bb"), "packets": 20})
+    assert SetFigures(alone).wrong() == []
+    alone["measured"].append({**entry(0, "pastore", "batch", 256, 30, "cc"), "packets": 20})
+    assert SetFigures(alone).wrong() == ["numpy scan"]
