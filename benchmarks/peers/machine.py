@@ -32,6 +32,14 @@ def cpu_lines() -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
+def dpdk_version() -> str:
+    """Return DPDK's version, or that there is none."""
+    try:
+        return f"DPDK {native.said('pkg-config', '--modversion', 'libdpdk')}"
+    except native.CannotBuildError:
+        return "no DPDK"
+
+
 def machine(core: int) -> Machine:
     """Return the facts about this machine, with the caches that one core sees."""
     cpu = cpu_lines()
@@ -49,5 +57,6 @@ def machine(core: int) -> Machine:
         f"caches: {', '.join(caches)}" if caches else "caches unknown",
         f"{platform.system()} {re.match(r'[0-9.]*', platform.release())[0]}",  # type: ignore[index]
         native.compiler_version(),
+        dpdk_version(),
     )
     return Machine(f"{model} {count} cores", facts, "avx512bw" in flags)

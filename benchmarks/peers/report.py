@@ -74,22 +74,14 @@ class Page:
 
     def text(self) -> str:
         """Return the whole page as Markdown."""
-        dpdk = next(
-            (
-                said["how"]
-                for result in self.results.values()
-                for name, said in result["programs"].items()
-                if "how" in said and name[:4] == "dpdk"
-            ),
-            "no DPDK",
-        )
         runs = 1 + max(run for _, run in self.results)
-        scheme = f"{runs} {'runs' if runs > 1 else 'run'} of {self.shown(self.names[0]).turns} passes"
+        turns = self.shown(self.names[0]).turns
+        scheme = f"{runs} {'runs' if runs > 1 else 'run'} of {turns} {'passes' if turns > 1 else 'pass'}"
         return "\n".join(
             [
                 f"# pastore beside its peers, {self.date.isoformat()}",
                 "",
-                "; ".join([*self.machine.facts, dpdk]) + ".",
+                "; ".join(self.machine.facts) + ".",
                 "",
                 f"{CAUTION} {scheme}. How to read and repeat this: docs/benchmarks.md.",
                 *self._crowd(),
