@@ -49,7 +49,10 @@ def compiler_version() -> str:
 def setup_value(name: str) -> Any:
     """Return a constant of setup.py, which cannot be imported."""
     for node in ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            assert isinstance(node, ast.Assign | ast.AnnAssign)
+            assert node.value
             return ast.literal_eval(node.value)
     raise KeyError(name)
 
