@@ -8,6 +8,7 @@ from benchmarks import sets
 from benchmarks.peers.figures import SHORT, Ratio, SetFigures, geometric_mean, worse
 from benchmarks.peers.machine import Machine
 from benchmarks.peers.measure import BURSTS, LONG, MAX_SIZES, Result
+from tests.support.rulesets import SHAPES
 
 ALONE = 0.95  # of the core: what the system itself takes is less than the rest
 CAUTION = (
@@ -101,9 +102,12 @@ class Page:
 
     def _summary(self) -> list[str]:
         rows = []
-        groups = {size: [name for name in sets.standard_names() if sets.size_class(name) == size] for size in sets.SIZES}
-        for size in ("1k", "10k", "100k"):
-            groups[f"{size}, IPv6 twins"] = [f"{name}.v6" for name in groups[size]]
+        standard = sets.standard_names()
+        groups = {size: [name for name in standard if sets.size_class(name) == size] for size in sets.SIZES}
+        for size in sets.SIZES:
+            groups[f"{size}, seeded"] = [name for shape in SHAPES if (name := f"{shape}-{size}") not in standard]
+        for group, members in list(groups.items()):
+            groups[f"{group}, IPv6 twins"] = [f"{name}.v6" for name in members]
         for group, members in groups.items():
             present = [name for name in members if name in self.names]
             if not present:

@@ -40,7 +40,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(run, "machine", lambda core: Machine("Test 2 cores", ("a machine",), True))
     monkeypatch.setitem(sys.modules, "benchmarks.peers.plot", None)  # as where matplotlib is missing
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr("sys.argv", ["bench-peers", "acl_1k", "fw_10k", "--runs", "1"])
+    monkeypatch.setattr("sys.argv", ["bench-peers", "acl_1k", "fw_10k", "acl-1k.v6", "--runs", "1"])
     return done
 
 
@@ -50,9 +50,9 @@ def test_an_interrupted_run_goes_on_where_it_was_and_a_finished_one_starts_anew(
     assert measured == ["acl_1k"]
     measured.append("interrupted")
     assert run.main() == 0
-    assert measured == ["acl_1k", "interrupted", "fw_10k"]
+    assert measured == ["acl_1k", "interrupted", "fw_10k", "acl-1k.v6"]
     assert run.main() == 0
-    assert measured[3:] == ["acl_1k", "fw_10k"]
+    assert measured[4:] == ["acl_1k", "fw_10k", "acl-1k.v6"]
     (page,) = tmp_path.glob("*-peers-test-2-cores.md")
     assert "| acl_1k | 10 |" in page.read_text(encoding="utf-8")
 
@@ -65,5 +65,6 @@ def test_a_page_has_ratios_and_the_builds_that_failed(
     assert run.main() == 0
     page = capsys.readouterr().out
     assert "| 1k (1 sets) | 1.62 (1.25) | 1.62 (1.25) |" in page
+    assert "| 1k, seeded, IPv6 twins (1 sets) | 1.62 (1.25) |" in page
     assert "did not build: not within 60 s" in page
     assert "All programs gave the same answer to every packet." in page
