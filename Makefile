@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 NATIVE := setup.py pyproject.toml ext/core/sources.mk $(wildcard ext/core/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
 
-.PHONY: help demo test proof fuzz cross mutants lint format sanitize bench clean
+.PHONY: help demo test proof fuzz cross mutants lint format sanitize bench bench-peers callgrind clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -37,12 +37,12 @@ lint: $(VENV)/linted ## formats, types, styles and import rules; warnings are er
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config pyproject.toml
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/cython-lint ext/cython
-	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]' 'examples/*.[ch]')
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]' 'examples/*.[ch]' 'benchmarks/*.[ch]')
 
 format: $(VENV)/linted ## rewrite the sources in the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/clang-format -i $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]' 'examples/*.[ch]')
+	$(BIN)/clang-format -i $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]' 'examples/*.[ch]' 'benchmarks/*.[ch]')
 
 sanitize: $(VENV)/tested ## both extensions and their tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@mkdir -p build
@@ -54,6 +54,13 @@ bench: $(VENV)/tested ## the benchmarks, and a dated page of what they gave in b
 	@mkdir -p build
 	$(BIN)/python -m pytest -q benchmarks --benchmark-enable --benchmark-only --benchmark-json build/bench.json --benchmark-quiet $(PYTEST)
 	$(BIN)/python -m benchmarks.record build/bench.json >"benchmarks/record/$$(date +%F)-$$(uname -m)-$$(nproc)cores.md"
+
+bench-peers: $(VENV)/benched ## pastore beside DPDK and others, with a page and a plot; SETS='acl1_1k fw1_10k' PASSES=1 RUNS=1 CORE=1 FRESH=1
+	$(BIN)/python -m benchmarks.peers $(SETS) $(if $(PASSES),--passes $(PASSES)) $(if $(RUNS),--runs $(RUNS)) $(if $(CORE),--core $(CORE)) \
+		$(if $(FRESH),--fresh)
+
+callgrind: $(VENV)/counted ## instructions a packet against those on record; SETS='acl-1k', or RECORD=1 to put them on record
+	$(BIN)/python -m benchmarks.instructions $(SETS) $(if $(RECORD),--record)
 
 clean: ## everything that was made
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
@@ -77,6 +84,15 @@ $(VENV)/tested: $(VENV)/built
 $(VENV)/fuzzed: $(VENV)/tested
 	PYTHON="$(PYTHON)" scripts/setup-debian fuzz
 	$(PIP) install --no-build-isolation --editable ".[fuzz]"
+	@touch $@
+
+$(VENV)/benched: $(VENV)/built
+	PYTHON="$(PYTHON)" scripts/setup-debian bench-peers
+	$(PIP) install --no-build-isolation --editable ".[bench]"
+	@touch $@
+
+$(VENV)/counted: $(VENV)/built
+	PYTHON="$(PYTHON)" scripts/setup-debian callgrind
 	@touch $@
 
 $(VENV)/linted: $(VENV)/tested

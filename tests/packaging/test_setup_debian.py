@@ -131,3 +131,18 @@ def test_nothing_is_said_where_nothing_is_missing() -> None:
 def test_regression_trying_the_compiler_as_root_replaced_the_null_device(purpose: str) -> None:
     run({**os.environ}, purpose)
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "packages", "reason"),
+    [
+        ("bench-peers", "libdpdk-dev pkgconf", "no comparison with DPDK's librte_acl"),
+        ("callgrind", "valgrind", "instructions cannot be counted"),
+    ],
+)
+def test_what_only_measurements_need_is_installed_for_them_alone(
+    purpose: str, packages: str, reason: str, tmp_path: Path
+) -> None:
+    env = bare_machine(tmp_path, root=False, python="exit 0")
+    assert f"{packages}: {reason}" in run(env, purpose).stderr
+    assert reason not in run(env, "test").stderr

@@ -45,6 +45,13 @@ def instruction_sets() -> list[str]:
     return ["scalar", *sorted(path.stem.removeprefix("scan_") for path in CORE.glob("scan_avx*.c"))]
 
 
+def flags_of(source: Path, core: Path = CORE) -> list[str]:
+    """Return what a file of the core is compiled with on x86 besides the flags of all."""
+    known = settings(core)
+    isa = next((name for name in ("avx512", "avx2") if f"_{name}" in source.name), None)
+    return known[f"CORE_CFLAGS_{isa}"] if isa else []
+
+
 def is_for_x86(compiler: Sequence[str]) -> bool:
     """Whether the code a compiler makes is for x86."""
     machine = subprocess.run([*compiler, "-dumpmachine"], capture_output=True, text=True, check=True).stdout
@@ -82,8 +89,7 @@ def compile_core(
     known, x86 = settings(core), is_for_x86(compiler)
 
     def compile_one(source: Path) -> tuple[Path, str]:
-        isa = next((name for name in ("avx512", "avx2") if x86 and f"_{name}" in source.name), None)
-        own = known[f"CORE_CFLAGS_{isa}"] if isa else []
+        own = flags_of(source, core) if x86 else []
         target = folder / f"{source.stem}.o"
         command = [*compiler, *known["CORE_CFLAGS"], *own, *flags, f"-I{core}", "-c", str(source), "-o", str(target)]
         return target, subprocess.run(command, capture_output=True, text=True, check=False).stderr

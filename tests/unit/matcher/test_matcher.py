@@ -190,7 +190,7 @@ def test_memory_limit_is_kept_by_slower_layouts_until_the_rows_themselves_exceed
     assert free.layout == "bitvector/4096"
     half = Matcher(filters, memory_limit=free.bytes // 2).stats
     assert half.bytes <= free.bytes // 2
-    assert half.layout == "bitvector/1024"
+    assert half.layout == "bitvector/512"
     rows_alone = Matcher(filters, memory_limit=3000 * 36).stats
     assert rows_alone.layout == "linear"
     with pytest.raises(MemoryLimitError, match="row list alone exceeds the memory limit"):
