@@ -89,7 +89,7 @@ enum { LARGEST_CHUNK = 4096, SMALLEST_CHUNK = 64, WORD_BITS = 64 };
 _Static_assert(LARGEST_CHUNK / WORD_BITS <= WORD_BITS, "one summary word must cover a chunk");
 _Static_assert(2 * LARGEST_CHUNK + 1 <= UINT16_MAX, "classes are numbered with 16 bits");
 
-enum field { SRC, DST, SPORT, DPORT, PROTOCOL, INTERFACE, FIELDS };
+enum field { SRC, DST, SPORT, DPORT, PROTOCOL, FIELDS };
 
 /* A value of any field, wide enough for IPv6. */
 typedef struct key {
@@ -106,6 +106,10 @@ static inline bool key_equal(key a, key b) {
 
 static inline key key_next(key a) {
     return (key){a.high + (a.low == UINT64_MAX), a.low + 1};
+}
+
+static inline key key_before(key a) {
+    return (key){a.high - (a.low == 0), a.low - 1};
 }
 
 /* A row as the table keeps it. Bit direction * 2 + interface of `where` says whether the row applies there. */
@@ -130,15 +134,15 @@ static inline unsigned where_bit(unsigned direction, unsigned interface) {
 
 /* One field of one chunk; `starts`, `classes` and `sets` are offsets into the block. */
 typedef struct field_index {
-    uint64_t starts;    /* uint32_t, key or uint16_t [intervals]; unused for protocol and interface type */
-    uint64_t classes;   /* uint16_t [intervals], or [256] by protocol, [2] by interface type */
+    uint64_t starts;    /* uint32_t, key or uint16_t [intervals]; unused for protocol */
+    uint64_t classes;   /* uint16_t [intervals], or [256] by protocol */
     uint64_t sets;      /* uint64_t [class_count][1 + words] */
-    uint32_t intervals; /* 256 and 2 where there are no starts */
+    uint32_t intervals; /* 256 where there are no starts */
     uint32_t class_count;
 } field_index;
 
 typedef struct chunk {
-    uint32_t first; /* row of the side that bit 0 stands for */
+    uint32_t first; /* which of the rows that are in chunks bit 0 stands for */
     uint32_t rows;
     uint32_t words; /* of a bit vector, the summary not counted */
     uint32_t reserved;
@@ -153,27 +157,24 @@ typedef struct row_list {
     uint32_t reserved;
 } row_list;
 
-/* The rows of a family that apply in a direction, by chunks. Without chunks (linear layout, or no such row) nothing but `count`.
- */
-typedef struct side_index {
-    uint64_t chunks;  /* chunk [chunk_count] */
-    uint64_t numbers; /* int32_t [count], as in row_list */
-    uint64_t actions; /* uint8_t [count] */
-    uint32_t count, chunk_count;
-} side_index;
-
 /* What is stored is stored as it is, so these shapes belong to the format. */
 _Static_assert(sizeof(row4) == 28 && sizeof(row6) == 80 && sizeof(key) == 16, "rows have no holes");
 _Static_assert(sizeof(field_index) == 32 && sizeof(chunk) == 16 + FIELDS * sizeof(field_index), "chunks have no holes");
-_Static_assert(sizeof(row_list) == 24 && sizeof(side_index) == 32, "indexes have no holes");
+_Static_assert(sizeof(row_list) == 24, "lists have no holes");
 
 /* Everything in the block starts at a multiple of this. */
 enum { BLOCK_ALIGN = 16 };
 
 enum family { IPV4, IPV6, FAMILIES };
-enum { DIRECTIONS = 2 };
+enum { DIRECTIONS = 2, INTERFACES = 2, MOST_SIDES = FAMILIES * DIRECTIONS * INTERFACES };
 
 struct stored_header;
+struct side_index;
+struct side_view;
+struct isa;
+
+/* Which structure a side has; tune.c tells when each is taken. */
+enum layout { LAYOUT_LINEAR, LAYOUT_BITS, LAYOUT_LISTS, LAYOUT_FOUR_COMPARE, LAYOUT_FOUR_LARGE, LAYOUT_FOUR_SMALL, LAYOUT_TWO, LAYOUT_ONE_SHAPE, LAYOUT_ONE_DIRECT, LAYOUTS };
 
 struct pastore_table {
     unsigned char *block; /* of a loaded table: inside the caller's bytes, never written */
@@ -184,10 +185,13 @@ struct pastore_table {
     size_t mapping_bytes;
     size_t memory_limit; /* as asked for; 0: none */
     size_t rows;
-    uint32_t chunk_rows; /* 0: linear */
     int verdict;
     row_list list[FAMILIES];
-    side_index sides[FAMILIES][DIRECTIONS];
+    uint32_t side_count;
+    uint64_t sides;                                       /* side_index [side_count], in the block */
+    uint8_t side_of[FAMILIES][DIRECTIONS][INTERFACES];    /* equal sides are kept once */
+    struct side_view *views;                              /* [side_count] */
+    const struct isa *isa;
 };
 
 static inline const void *at(const pastore_table *table, uint64_t offset) {
@@ -201,13 +205,13 @@ typedef struct packet {
     uint8_t protocol, direction, interface;
 } packet;
 
-/* The range of one field of one row. For the interface type the row must apply in `direction`. */
+/* The range of one field of one row. */
 typedef struct range {
     key lo, hi;
 } range;
 
 /* rows.c */
-range row_range(const pastore_table *table, enum family family, uint32_t row, enum field field, unsigned direction);
+range row_range(const pastore_table *table, enum family family, uint32_t row, enum field field);
 uint8_t row_where(const pastore_table *table, enum family family, uint32_t row);
 uint8_t row_action(const pastore_table *table, enum family family, uint32_t row);
 key field_last(enum family family, enum field field);
