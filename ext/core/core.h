@@ -163,7 +163,7 @@ _Static_assert(sizeof(field_index) == 32 && sizeof(chunk) == 16 + FIELDS * sizeo
 _Static_assert(sizeof(row_list) == 24, "lists have no holes");
 
 /* Everything in the block starts at a multiple of this. */
-enum { BLOCK_ALIGN = 16 };
+enum { BLOCK_ALIGN = 64 };
 
 enum family { IPV4, IPV6, FAMILIES };
 enum { DIRECTIONS = 2, INTERFACES = 2, MOST_SIDES = FAMILIES * DIRECTIONS * INTERFACES };
@@ -184,7 +184,7 @@ struct pastore_table {
     void *mapping;                                /* map.c */
     size_t mapping_bytes;
     size_t memory_limit; /* as asked for; 0: none */
-    size_t rows;
+    size_t rows, dead; /* given; and of those, how many can never be the answer */
     int verdict;
     row_list list[FAMILIES];
     uint32_t side_count;

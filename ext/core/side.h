@@ -30,8 +30,8 @@ enum {
  * k + 1 less than x say which line of level k the count goes on in. Every level is filled up with the largest key to whole lines
  * (at least one), which counts as no key, as nothing is larger. The top level has one line.
  *
- * IPv6: an end has a high and a low word. Level 0 holds the different high words, sorted; the levels above it are made as for
- * IPv4, with lines of LINE6. If j high words are less than the high word of x, then tails[j] tells the rest: `before` ends have
+ * IPv6: an end has a high and a low word. Level 0 holds the different high words, sorted, and at least one filling key, so that
+ * there is a key behind the last one; the levels above it are made as for IPv4, with lines of LINE6. If j high words are less than the high word of x, then tails[j] tells the rest: `before` ends have
  * smaller high words than highs[j], and if x has this very high word, the low words of its ends less than that of x count too.
  * They are sorted, in `line_count` lines of LINE6 from line `line` on, filled up with the largest word. (A low word that is the
  * largest need not be kept: it is never counted.) tails has one entry more than there are high words; the last has no line. Line
@@ -75,7 +75,7 @@ enum pair {
     PAIR_ONE,    /* the other field has a single class: the word of field `major` is the payload */
     PAIR_DENSE,  /* uint32_t cells: the payload is cells[major word + minor word] */
     PAIR_SPARSE, /* uint64_t cells: c = cells[major word + minor word]. If the OWNER_BITS low bits of c are the major word, the
-                    payload is the rest of c, else the group has no row here */
+                    payload is the rest of c, else it is 0. Payload 0 is the row that holds nothing */
     PAIR_LIST,   /* the word of field `major` is the place of a list_rule; the first of the list that holds the packet is the
                     answer. The list ends at the first id that is not less than what is found already; NO_ID at the latest */
     PAIRS
@@ -89,7 +89,8 @@ enum finish {
     FINISH_SHAPE,   /* place = shapes[top * classes + class]; uint32_t answers: the id is answers[base + place], none if place is 0 */
     FINISH_MAPPED,  /* the same with class = map[port class] */
     FINISH_COMPARE, /* port_rule answers: the first of answers[base...] that holds the ports and protocol. top is their number if
-                       that is less than 4, else 4, and then the rules end with one that holds everything and has NO_ID */
+                       that is less than 4, else 4, and then the rules end with one that holds everything and has NO_ID. Three
+                       rules that are never the answer come last of all, as four rules are read at a time */
     FINISHES
 };
 
@@ -175,6 +176,7 @@ typedef struct side_view {
     bool needs_class;              /* some group is finished by port class */
     bool needs_ports;              /* some group compares ports */
     bool needs_interval;           /* some group is a list */
+    bool linear;                   /* nothing but the row list says what its answers are */
     bool identity;                 /* numbers[id + 1] == id: ids are row numbers */
     address_view address[2];
     port_view ports;
@@ -185,8 +187,14 @@ typedef struct side_view {
     const uint8_t *actions;
 } side_view;
 
-/* view.c */
+/* view.c: views from what is stored, or from arrays wherever they are. */
+void view_ports(port_view *view, const uint16_t *const ends[2], const void *const intervals_of[2], const uint32_t intervals[2],
+                const uint8_t *protocol, const uint16_t *classes, uint32_t protocols);
+void view_group(group_view *view, const group *stored, const void *cells, const void *answers, const uint8_t *shapes,
+                const uint16_t *map);
+void view_needs(side_view *view);
 void view_side(const pastore_table *table, enum family family, const side_index *side, side_view *view);
+int view_table(pastore_table *table); /* all of them. 0 or PASTORE_ERROR_NO_MEMORY */
 
 /* Packets of one side in columns. Addresses of IPv6 in network order. */
 typedef struct side_packets {

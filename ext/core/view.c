@@ -1,4 +1,6 @@
 /* The stored shape of a side as pointers, so that a lookup adds no offsets. */
+#include <stdlib.h>
+
 #include "side.h"
 
 /* Cells up to this size tend to stay in the second-level cache by themselves. */
@@ -20,29 +22,27 @@ static void view_address(const pastore_table *table, const address_index *index,
     }
 }
 
-static void view_ports(const pastore_table *table, const port_index *index, port_view *view) {
-    *view = (port_view){.protocol = place(table, index->protocol),
-                        .classes = place(table, index->classes),
-                        .protocols = index->protocols};
+void view_ports(port_view *view, const uint16_t *const ends[2], const void *const intervals_of[2], const uint32_t intervals[2],
+                const uint8_t *protocol, const uint16_t *classes, uint32_t protocols) {
+    *view = (port_view){.protocol = protocol, .classes = classes, .protocols = protocols};
     for (unsigned a = 0; a < 2; a++) {
-        const port_axis *axis = &index->axis[a];
-        const void *table_of = place(table, axis->intervals_of);
-        view->intervals[a] = axis->intervals;
-        view->ends[a] = place(table, axis->ends);
-        if (axis->intervals <= 256)
-            view->narrow[a] = table_of;
+        view->intervals[a] = intervals[a];
+        view->ends[a] = ends[a];
+        if (intervals[a] <= 256)
+            view->narrow[a] = intervals_of[a];
         else
-            view->wide[a] = table_of;
+            view->wide[a] = intervals_of[a];
     }
-    for (unsigned p = 1; view->protocol && p < 256; p++)
-        if (view->protocol[p] != view->protocol[p - 1]) {
+    for (unsigned p = 1; p < 256; p++)
+        if (protocol[p] != protocol[p - 1]) {
             if (view->protocol_ends < 16)
                 view->protocol_end[view->protocol_ends] = (uint8_t)(p - 1);
             view->protocol_ends++;
         }
 }
 
-static void view_group(const pastore_table *table, const group *stored, group_view *view) {
+void view_group(group_view *view, const group *stored, const void *cells, const void *answers, const uint8_t *shapes,
+                const uint16_t *map) {
     const uint64_t size = stored->pair == PAIR_SPARSE ? sizeof(uint64_t) : sizeof(uint32_t);
     *view = (group_view){.pair = stored->pair,
                          .finish = stored->finish,
@@ -51,16 +51,26 @@ static void view_group(const pastore_table *table, const group *stored, group_vi
                          .classes = stored->classes,
                          .first = stored->first,
                          .large = stored->cell_count * size > LARGE_CELLS,
-                         .cells = place(table, stored->cells),
-                         .answers = place(table, stored->answers),
-                         .shapes = place(table, stored->shapes),
-                         .map = place(table, stored->map)};
+                         .cells = cells,
+                         .answers = answers,
+                         .shapes = shapes,
+                         .map = map};
+}
+
+void view_needs(side_view *view) {
+    for (uint32_t g = 0; g < view->groups; g++) {
+        const bool list = view->group[g].pair == PAIR_LIST, compares = view->group[g].finish == FINISH_COMPARE;
+        view->needs_interval |= list;
+        view->needs_ports |= !list && compares;
+        view->needs_class |= !list && !compares;
+    }
 }
 
 void view_side(const pastore_table *table, enum family family, const side_index *side, side_view *view) {
     *view = (side_view){.family = family,
                         .groups = side->groups,
                         .chunk_count = side->chunk_count,
+                        .linear = side->layout == LAYOUT_LINEAR && side->live > 0,
                         .chunks = place(table, side->chunks),
                         .rest_ids = place(table, side->rest_ids),
                         .numbers = place(table, side->numbers),
@@ -72,12 +82,31 @@ void view_side(const pastore_table *table, enum family family, const side_index 
         return;
     for (unsigned field = SRC; field <= DST; field++)
         view_address(table, &side->address[field], &view->address[field]);
-    view_ports(table, &side->ports, &view->ports);
-    for (uint32_t g = 0; g < side->groups; g++) {
-        view_group(table, &side->group[g], &view->group[g]);
-        const bool list = side->group[g].pair == PAIR_LIST, compares = side->group[g].finish == FINISH_COMPARE;
-        view->needs_interval |= list;
-        view->needs_ports |= !list && compares;
-        view->needs_class |= !list && !compares;
+    if (side->ports.class_count) {
+        const port_index *p = &side->ports;
+        view_ports(&view->ports, (const uint16_t *const[2]){place(table, p->axis[0].ends), place(table, p->axis[1].ends)},
+                   (const void *const[2]){place(table, p->axis[0].intervals_of), place(table, p->axis[1].intervals_of)},
+                   (const uint32_t[2]){p->axis[0].intervals, p->axis[1].intervals}, place(table, p->protocol),
+                   place(table, p->classes), p->protocols);
     }
+    for (uint32_t g = 0; g < side->groups; g++) {
+        const group *stored = &side->group[g];
+        view_group(&view->group[g], stored, place(table, stored->cells), place(table, stored->answers),
+                   place(table, stored->shapes), place(table, stored->map));
+    }
+    view_needs(view);
+}
+
+int view_table(pastore_table *table) {
+    const side_index *sides = at(table, table->sides);
+    table->views = calloc(table->side_count, sizeof *table->views);
+    if (!table->views)
+        return PASTORE_ERROR_NO_MEMORY;
+    for (unsigned family = 0; family < FAMILIES; family++)
+        for (unsigned direction = 0; direction < DIRECTIONS; direction++)
+            for (unsigned interface = 0; interface < INTERFACES; interface++) {
+                const uint8_t side = table->side_of[family][direction][interface];
+                view_side(table, (enum family)family, &sides[side], &table->views[side]);
+            }
+    return PASTORE_OK;
 }
