@@ -8,6 +8,7 @@ Instruction sets are chosen per file, by the end of its name, and at run time; n
 """
 
 import os
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,10 @@ CORE_FLAGS = [
     "-Wconversion",
     "-Werror",
 ]  # for ext/core only: the code Cython generates is not ours
-ISA_FLAGS = {"_avx2.c": ["-mavx2", "-mbmi", "-mbmi2"], "_avx512.c": ["-mavx512f", "-mavx512bw", "-mavx512vl"]}
+AVX2_FLAGS = ["-mavx2", "-mbmi", "-mbmi2", "-mpopcnt"]
+AVX512_FLAGS = [*AVX2_FLAGS, "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mprefer-vector-width=512"]
+X86_64 = platform.machine().lower() in ("x86_64", "amd64")
+ISA_FLAGS = {"_avx2.c": AVX2_FLAGS, "_avx512.c": AVX512_FLAGS} if X86_64 else {}
 
 
 class BuildPerFile(build_ext):
