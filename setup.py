@@ -86,21 +86,8 @@ def extension(name: str, pyx: str, core: list[str]) -> Extension:
     )
 
 
-MATCHER_CORE = [
-    "build.c",
-    "intervals.c",
-    "rows.c",
-    "lookup.c",
-    "scan_linear.c",
-    "check.c",
-    "save.c",
-    "load.c",
-    "validate.c",
-    "map.c",
-    "checksum.c",
-    "strerror.c",
-]
 FRAMES_CORE = ["frames.c"]
+MATCHER_CORE = sorted(path.name for path in Path("ext/core").glob("*.c") if path.name not in FRAMES_CORE)
 
 setup(
     ext_modules=cythonize(
