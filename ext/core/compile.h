@@ -96,7 +96,7 @@ typedef struct port_part {
     uint32_t *box_of;              /* [rules] */
     uint64_t *covered;             /* [box_count][box_words]: the boxes within a box */
     uint64_t *class_boxes;         /* [class_count][box_words]: the boxes that hold a class */
-    uint32_t *class_start, *class_list; /* the classes in box b: class_list[class_start[b] .. class_start[b + 1]] */
+    uint64_t *box_classes;         /* [box_count][words of class_count bits]: the classes in a box */
 } port_part;
 
 typedef struct compiler {

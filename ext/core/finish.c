@@ -12,24 +12,41 @@ static uint32_t id_at(const rowset *r, uint32_t row, uint32_t place) {
     return r->c->rules[r->rules[r->start[row] + place]].id;
 }
 
+/* For every port class the place of the first box of a shape that holds it, from 1; 0 where none does: to place[class]. The
+ * classes that no box before had are kept as bits, so each is written once. */
+static void place_classes(compiler *c, const uint32_t *boxes, uint32_t count, uint64_t *open, uint16_t *place) {
+    const port_part *p = &c->ports;
+    const uint32_t words = (p->class_count + 63) / 64;
+    memset(open, 0xFF, words * sizeof *open);
+    memset(place, 0, p->class_count * sizeof *place);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t *held = p->box_classes + (size_t)boxes[i] * words;
+        for (uint32_t w = 0; w < words; w++) {
+            uint64_t bits = open[w] & held[w];
+            open[w] &= ~held[w];
+            for (; bits; bits &= bits - 1)
+                place[w * 64 + (unsigned)__builtin_ctzll(bits)] = (uint16_t)(i + 1);
+        }
+    }
+    c->work += p->class_count + (uint64_t)count * words;
+}
+
 static bool finish_direct(rowset *r, size_t room, built_group *out, uint64_t *payloads) {
     const compiler *c = r->c;
     const uint32_t classes = c->ports.class_count;
-    if (!c->ports.classed || c->ids >= UINT16_MAX || (uint64_t)r->count * classes > room / sizeof(uint16_t) ||
-        (uint64_t)r->count * classes > UINT32_MAX)
+    if (!c->ports.classed || c->ids >= UINT16_MAX || r->longest >= UINT16_MAX ||
+        (uint64_t)r->count * classes > room / sizeof(uint16_t) || (uint64_t)r->count * classes > UINT32_MAX)
         return false;
-    uint16_t *answers = arena_zeroed(r->arena, (size_t)r->count * classes, sizeof *answers);
-    if (!answers)
+    uint16_t *answers = arena_take(r->arena, (size_t)r->count * classes, sizeof *answers);
+    uint16_t *place = arena_take(r->arena, classes, sizeof *place);
+    uint64_t *open = arena_take(r->arena, classes / 64 + 1, sizeof *open);
+    if (r->arena->failed)
         return false;
     for (uint32_t row = 0; row < r->count; row++) {
         uint16_t *to = answers + (size_t)row * classes;
-        for (uint32_t i = r->length[row]; i-- > 0;) { /* the first rule is written last */
-            const uint32_t box = r->boxes[r->shape_start[r->shape[row]] + i];
-            const uint16_t answer = (uint16_t)(id_at(r, row, i) + 1);
-            for (uint32_t k = c->ports.class_start[box]; k < c->ports.class_start[box + 1]; k++)
-                to[c->ports.class_list[k]] = answer;
-            r->c->work += c->ports.class_start[box + 1] - c->ports.class_start[box];
-        }
+        place_classes(r->c, r->boxes + r->shape_start[r->shape[row]], r->length[row], open, place);
+        for (uint32_t k = 0; k < classes; k++)
+            to[k] = place[k] ? (uint16_t)(id_at(r, row, place[k] - 1u) + 1) : 0;
         payloads[row] = (uint64_t)row * classes;
     }
     out->answers = answers;
@@ -107,18 +124,17 @@ static bool finish_shape(rowset *r, size_t room, built_group *out, uint64_t *pay
     const uint64_t answer_count = r->rule_count + 1, bytes = shape_bytes + map_bytes + answer_count * sizeof(uint32_t);
     if (shape_bytes > INT32_MAX || bytes > room)
         return false;
-    uint8_t *shapes = arena_zeroed(r->arena, (size_t)shape_bytes, 1);
+    uint8_t *shapes = arena_take(r->arena, (size_t)shape_bytes, 1);
     uint32_t *answers = arena_take(r->arena, (size_t)answer_count, sizeof *answers);
-    if (!shapes || !answers)
+    uint16_t *place = arena_take(r->arena, p->class_count, sizeof *place);
+    uint64_t *open = arena_take(r->arena, p->class_count / 64 + 1, sizeof *open);
+    if (r->arena->failed)
         return false;
     for (uint32_t s = 0; s < r->shape_count; s++) {
         uint8_t *to = shapes + (size_t)s * classes;
-        for (uint32_t i = r->shape_length[s]; i-- > 0;) {
-            const uint32_t box = r->boxes[r->shape_start[s] + i];
-            for (uint32_t k = p->class_start[box]; k < p->class_start[box + 1]; k++)
-                to[map ? map[p->class_list[k]] : p->class_list[k]] = (uint8_t)(i + 1);
-            r->c->work += p->class_start[box + 1] - p->class_start[box];
-        }
+        place_classes(r->c, r->boxes + r->shape_start[s], r->shape_length[s], open, place);
+        for (uint32_t k = 0; k < p->class_count; k++)
+            to[map ? map[k] : k] = (uint8_t)place[k];
     }
     answers[0] = NO_ID; /* place 0 of a row at the very front; places count from 1 */
     for (size_t i = 0; i < r->rule_count; i++)

@@ -145,8 +145,8 @@ static void sum_cells(const compiler *c, const port_box *boxes, const size_t ste
     }
     const size_t all = (size_t)n[0] * n[1] * n[2];
     for (unsigned a = 0; a < AXES; a++)
-        for (size_t i = 0; i < all; i++)
-            if (i / step[a] % n[a])
+        for (size_t line = 0; line < all; line += step[a] * n[a])
+            for (size_t i = line + step[a]; i < line + step[a] * n[a]; i++)
                 cells[i] = sum_plus(cells[i], cells[i - step[a]]);
 }
 
@@ -192,12 +192,11 @@ static bool box_covers(const port_box *a, const port_box *b) {
 static bool relate(compiler *c, const port_box *boxes, const uint32_t *representative, const size_t step[AXES],
                    const uint32_t n[AXES]) {
     port_part *p = &c->ports;
-    const uint32_t words = (p->box_count + 63) / 64;
-    size_t held = 0;
+    const uint32_t words = (p->box_count + 63) / 64, class_words = (p->class_count + 63) / 64;
     p->box_words = words;
     p->covered = arena_zeroed(&c->arena, (size_t)p->box_count * words, sizeof *p->covered);
     p->class_boxes = arena_zeroed(&c->arena, (size_t)p->class_count * words, sizeof *p->class_boxes);
-    p->class_start = arena_zeroed(&c->arena, (size_t)p->box_count + 1, sizeof *p->class_start);
+    p->box_classes = arena_zeroed(&c->arena, (size_t)p->box_count * class_words, sizeof *p->box_classes);
     if (c->arena.failed)
         return false;
     for (uint32_t k = 0; k < p->class_count; k++) {
@@ -207,26 +206,9 @@ static bool relate(compiler *c, const port_box *boxes, const uint32_t *represent
         for (uint32_t b = 0; b < p->box_count; b++)
             if (box_holds(&boxes[b], at)) {
                 p->class_boxes[(size_t)k * words + b / 64] |= (uint64_t)1 << b % 64;
-                p->class_start[b]++;
-                held++;
+                p->box_classes[(size_t)b * class_words + k / 64] |= (uint64_t)1 << k % 64;
             }
     }
-    p->class_list = held <= UINT32_MAX ? arena_take(&c->arena, held, sizeof *p->class_list) : NULL;
-    if (!p->class_list)
-        return false;
-    uint32_t next = 0;
-    for (uint32_t b = 0; b <= p->box_count; b++) {
-        const uint32_t here = p->class_start[b];
-        p->class_start[b] = next;
-        next += here;
-    }
-    for (uint32_t k = 0; k < p->class_count; k++) /* class_start[b] moves up while the list of b is filled */
-        for (uint32_t w = 0; w < words; w++)
-            for (uint64_t bits = p->class_boxes[(size_t)k * words + w]; bits; bits &= bits - 1)
-                p->class_list[p->class_start[w * 64 + (unsigned)__builtin_ctzll(bits)]++] = k;
-    for (uint32_t b = p->box_count; b-- > 0;)
-        p->class_start[b + 1] = p->class_start[b];
-    p->class_start[0] = 0;
     for (uint32_t a = 0; a < p->box_count; a++)
         for (uint32_t b = 0; b < p->box_count; b++)
             if (box_covers(&boxes[a], &boxes[b]))

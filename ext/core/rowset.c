@@ -138,7 +138,7 @@ static uint32_t keep_winners(rowset *r, const uint32_t *rules, uint32_t count) {
 }
 
 uint32_t row_of(rowset *r, const uint32_t *rules, uint32_t count) {
-    r->c->work += (uint64_t)(count + 1) * (2 + r->c->ports.box_words);
+    r->c->work += (uint64_t)(count + 1) * (10 + r->c->ports.box_words);
     const uint32_t kept = keep_winners(r, rules, count);
     const uint64_t hash = hash_list(r->kept, kept);
     size_t slot = hash & (r->slot_count - 1);

@@ -42,6 +42,7 @@ typedef struct tuner {
     uint32_t *all;
     built_group narrow; /* shared by candidates */
     bool narrow_built, narrow_refused;
+    uint64_t done;      /* work of the candidates that were built */
     size_t room, shared_bytes; /* what every candidate needs besides its groups */
     candidate found[LAYOUTS];
     uint32_t found_count;
@@ -114,9 +115,13 @@ static bool split(tuner *t) {
     return true;
 }
 
-/* Work in units of about a nanosecond that one candidate may do. */
-static uint64_t candidate_work(const compiler *c) {
-    return c->count < SMALL_SET ? 40000000u : c->count < LARGE_SET ? 120000000u : c->count < HUGE_SET ? 400000000u : 4000000000u;
+/* Work in units of about a nanosecond that a candidate may do: plenty as long as there is none, then little more than the others
+ * took together, for what costs so much is seldom the fastest. */
+static uint64_t candidate_work(const tuner *t) {
+    const uint32_t n = t->c->count;
+    const uint64_t first = n < SMALL_SET ? 60000000u : n < LARGE_SET ? 200000000u : n < HUGE_SET ? 700000000u : 8000000000u;
+    const uint64_t later = (n < SMALL_SET ? 4000000u : 20000000u) + 2 * t->done;
+    return t->found_count && later < first ? later : first;
 }
 
 static size_t room_left(const tuner *t, const candidate *k) {
@@ -257,8 +262,10 @@ static void consider(tuner *t, enum layout layout, const trial *on) {
     compiler *c = t->c;
     candidate *k = &t->found[t->found_count];
     *k = (candidate){.layout = layout};
-    c->work_limit = c->work + candidate_work(c);
+    const uint64_t before = c->work;
+    c->work_limit = before + candidate_work(t);
     const bool done = build(t, k) && make_records(c, k) && t->shared_bytes + k->bytes <= t->room;
+    t->done += done ? c->work - before : 0;
     if (!done || seen_before(t, k)) {
         arena_empty(&k->arena);
         return;
@@ -292,13 +299,20 @@ static candidate *decide(tuner *t, const trial *on) {
     return best;
 }
 
+/* One group for all is for sets that are not large; by shapes only if it was had directly. */
+static bool worth_trying(const tuner *t, enum layout layout) {
+    bool direct = false;
+    for (uint32_t i = 0; i < t->found_count; i++)
+        direct |= t->found[i].layout == LAYOUT_ONE_DIRECT && t->found[i].groups[0].g.finish == FINISH_DIRECT;
+    return layout == LAYOUT_ONE_DIRECT ? t->c->count <= MOST_FOR_ONE : layout != LAYOUT_ONE_SHAPE || direct;
+}
+
 static void consider_all(tuner *t, const trial *on) {
     static const enum layout small[] = {LAYOUT_ONE_DIRECT, LAYOUT_FOUR_SMALL, LAYOUT_FOUR_LARGE, LAYOUT_ONE_SHAPE, LAYOUT_TWO},
                              large[] = {LAYOUT_FOUR_SMALL, LAYOUT_FOUR_LARGE, LAYOUT_ONE_DIRECT, LAYOUT_ONE_SHAPE, LAYOUT_TWO};
-    const uint32_t n = t->c->count;
-    const enum layout *order = n < SMALL_SET ? small : large;
+    const enum layout *order = t->c->count < SMALL_SET ? small : large;
     for (unsigned i = 0; t->c->ports.classed && i < sizeof small / sizeof *small; i++)
-        if (n <= MOST_FOR_ONE || (order[i] != LAYOUT_ONE_DIRECT && order[i] != LAYOUT_ONE_SHAPE))
+        if (worth_trying(t, order[i]))
             consider(t, order[i], on);
     if (!t->found_count)
         consider(t, LAYOUT_FOUR_COMPARE, on);
