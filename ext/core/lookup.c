@@ -12,10 +12,6 @@ typedef struct outputs {
     int32_t *index;
 } outputs;
 
-static const side_view *side_at(const pastore_table *table, enum family family, unsigned direction, unsigned interface) {
-    return &table->views[table->side_of[family][direction][interface]];
-}
-
 static void answer_row(const pastore_table *table, enum family family, int64_t row, outputs out, size_t i) {
     if (out.action)
         out.action[i] = row < 0 ? PASTORE_NONE : row_action(table, family, (uint32_t)row);
@@ -170,8 +166,10 @@ static int classify(const pastore_table *table, const columns *c, size_t n, outp
     const int error = columns_check(table, c, n, family, out.index, bad_packet);
     if (error)
         return error;
+    if (n == 0)
+        return PASTORE_OK;
     if (!c->direction && !c->interface) {
-        classify_alike(table, side_at(table, family, c->one_direction, c->one_interface), c, 0, n, out);
+        classify_alike(table, &table->views[side_number(table, c, 0, family)], c, 0, n, out);
         return PASTORE_OK;
     }
     for (size_t first = 0; first < n; first += MIXED_SPAN) {
@@ -206,21 +204,42 @@ int pastore_classify6(const pastore_table *table, const pastore_columns6 *packet
     return classify(table, &c, n, (outputs){action, index}, bad_packet, IPV6);
 }
 
-static inline int match(const pastore_table *table, const packet *p, uint8_t *action, int32_t *index, enum family family) {
+/* Keeps loads of neighbouring fields apart. A caller writes the fields of a packet one by one, and a wider load that takes
+ * several of them has to wait until they are all in the cache: nothing of this call would then overlap with the call before. */
+static inline uint64_t apart(uint64_t value) {
+    __asm__("" : "+r"(value));
+    return value;
+}
+
+static inline uint64_t ports_of(uint64_t sport, uint64_t dport, uint64_t protocol) {
+    return apart(sport) | apart(dport) << 16 | apart(protocol) << 32;
+}
+
+static inline int match(const pastore_table *table, enum family family, key src, key dst, uint64_t ports, uint64_t direction,
+                        uint64_t interface, uint8_t *action, int32_t *index) {
     if (index && table->verdict != PASTORE_VERDICT_RULE)
         return PASTORE_ERROR_NO_INDEX;
-    if (p->direction > PASTORE_OUT || p->interface > PASTORE_RAS)
+    if (direction > PASTORE_OUT || interface > PASTORE_RAS)
         return PASTORE_ERROR_PACKET;
-    const side_view *side = side_at(table, family, p->direction, p->interface);
-    if (side->linear) {
-        answer_row(table, family, scan_first(table, family, p), (outputs){action, index}, 0);
-        return PASTORE_OK;
-    }
+    const side_view *side = &table->views[table->side_of[family][direction][interface]];
     uint32_t id = NO_ID;
     if (side->groups)
-        id = family == IPV4 ? table->isa->match4(side, p) : table->isa->match6(side, p);
-    if (side->chunk_count)
-        id = scan_chunks(table, side, p, id);
+        id = family == IPV4 ? table->isa->match4(side, (uint32_t)src.low, (uint32_t)dst.low, ports)
+                            : table->isa->match6(side, src, dst, ports);
+    if (side->chunk_count || side->linear) {
+        const packet p = {.src = src,
+                          .dst = dst,
+                          .sport = (uint16_t)ports,
+                          .dport = (uint16_t)(ports >> 16),
+                          .protocol = (uint8_t)(ports >> 32),
+                          .direction = (uint8_t)direction,
+                          .interface = (uint8_t)interface};
+        if (side->linear) {
+            answer_row(table, family, scan_first(table, family, &p), (outputs){action, index}, 0);
+            return PASTORE_OK;
+        }
+        id = scan_chunks(table, side, &p, id);
+    }
     if (action)
         *action = side->actions[(uint32_t)(id + 1)];
     if (index)
@@ -231,25 +250,15 @@ static inline int match(const pastore_table *table, const packet *p, uint8_t *ac
 int pastore_match4(const pastore_table *table, const pastore_packet4 *packet4, uint8_t *action, int32_t *index) {
     if (!table || !packet4)
         return PASTORE_ERROR_ARGUMENT;
-    const packet p = {.src = {0, packet4->src},
-                      .dst = {0, packet4->dst},
-                      .sport = packet4->sport,
-                      .dport = packet4->dport,
-                      .protocol = packet4->protocol,
-                      .direction = packet4->direction,
-                      .interface = packet4->interface};
-    return match(table, &p, action, index, IPV4);
+    const key src = {0, apart(packet4->src)}, dst = {0, apart(packet4->dst)};
+    const uint64_t ports = ports_of(packet4->sport, packet4->dport, packet4->protocol);
+    return match(table, IPV4, src, dst, ports, apart(packet4->direction), apart(packet4->interface), action, index);
 }
 
 int pastore_match6(const pastore_table *table, const pastore_packet6 *packet6, uint8_t *action, int32_t *index) {
     if (!table || !packet6)
         return PASTORE_ERROR_ARGUMENT;
-    const packet p = {.src = key_from_network(packet6->src),
-                      .dst = key_from_network(packet6->dst),
-                      .sport = packet6->sport,
-                      .dport = packet6->dport,
-                      .protocol = packet6->protocol,
-                      .direction = packet6->direction,
-                      .interface = packet6->interface};
-    return match(table, &p, action, index, IPV6);
+    const key src = key_from_network(packet6->src), dst = key_from_network(packet6->dst);
+    const uint64_t ports = ports_of(packet6->sport, packet6->dport, packet6->protocol);
+    return match(table, IPV6, src, dst, ports, apart(packet6->direction), apart(packet6->interface), action, index);
 }

@@ -445,92 +445,91 @@ static void classify6(const side_view *side, const side_packets *p, size_t n, ui
 /* One packet */
 
 /* Both searches go down together, so that their loads overlap. */
-static ALWAYS_INLINE void both_intervals(const side_view *side, const packet *p, uint32_t interval[2], const enum family family) {
-    const address_view *src = &side->address[SRC], *dst = &side->address[DST];
+static ALWAYS_INLINE void both_intervals4(const address_view *src, const address_view *dst, uint32_t x, uint32_t y,
+                                          uint32_t *to_src, uint32_t *to_dst) {
     uint32_t s = 0, d = 0, src_level = src->levels, dst_level = dst->levels;
-    if (family == IPV4) {
-        const uint32_t x = (uint32_t)p->src.low, y = (uint32_t)p->dst.low;
-        while (src_level > dst_level)
-            s = s * LINE4 + line4((const uint32_t *)src->level[--src_level] + s * LINE4, x);
-        while (dst_level > src_level)
-            d = d * LINE4 + line4((const uint32_t *)dst->level[--dst_level] + d * LINE4, y);
-        while (src_level-- > 0) {
-            s = s * LINE4 + line4((const uint32_t *)src->level[src_level] + s * LINE4, x);
-            d = d * LINE4 + line4((const uint32_t *)dst->level[src_level] + d * LINE4, y);
-        }
-    } else {
-        while (src_level > dst_level)
-            s = s * LINE6 + line6((const uint64_t *)src->level[--src_level] + s * LINE6, p->src.high);
-        while (dst_level > src_level)
-            d = d * LINE6 + line6((const uint64_t *)dst->level[--dst_level] + d * LINE6, p->dst.high);
-        while (src_level-- > 0) {
-            s = s * LINE6 + line6((const uint64_t *)src->level[src_level] + s * LINE6, p->src.high);
-            d = d * LINE6 + line6((const uint64_t *)dst->level[src_level] + d * LINE6, p->dst.high);
-        }
-        s = finish_search6(src, s, p->src.high, p->src.low);
-        d = finish_search6(dst, d, p->dst.high, p->dst.low);
+    while (src_level > dst_level)
+        s = s * LINE4 + line4((const uint32_t *)src->level[--src_level] + s * LINE4, x);
+    while (dst_level > src_level)
+        d = d * LINE4 + line4((const uint32_t *)dst->level[--dst_level] + d * LINE4, y);
+    while (src_level-- > 0) {
+        s = s * LINE4 + line4((const uint32_t *)src->level[src_level] + s * LINE4, x);
+        d = d * LINE4 + line4((const uint32_t *)dst->level[src_level] + d * LINE4, y);
     }
-    interval[SRC] = s;
-    interval[DST] = d;
+    *to_src = s;
+    *to_dst = d;
 }
 
-static ALWAYS_INLINE uint32_t match_group(const side_view *side, const group_view *g, const packet *p, uint32_t major,
-                                          uint32_t minor, uint32_t class, const uint32_t *interval, uint32_t best) {
-    uint64_t payload;
-    switch ((enum pair)g->pair) {
-    case PAIR_ONE:
-        payload = major;
-        break;
-    case PAIR_DENSE:
-        payload = payload_of(g, major, minor, PAIR_DENSE);
-        break;
-    case PAIR_SPARSE:
-        payload = payload_of(g, major, minor, PAIR_SPARSE);
-        break;
-    default:
-        return scan_list((const list_rule *)g->answers + major, interval[SRC], interval[DST], p->sport, p->dport, p->protocol,
-                         best);
+static ALWAYS_INLINE void both_intervals6(const address_view *src, const address_view *dst, key x, key y, uint32_t *to_src,
+                                          uint32_t *to_dst) {
+    uint32_t s = 0, d = 0, src_level = src->levels, dst_level = dst->levels;
+    while (src_level > dst_level)
+        s = s * LINE6 + line6((const uint64_t *)src->level[--src_level] + s * LINE6, x.high);
+    while (dst_level > src_level)
+        d = d * LINE6 + line6((const uint64_t *)dst->level[--dst_level] + d * LINE6, y.high);
+    while (src_level-- > 0) {
+        s = s * LINE6 + line6((const uint64_t *)src->level[src_level] + s * LINE6, x.high);
+        d = d * LINE6 + line6((const uint64_t *)dst->level[src_level] + d * LINE6, y.high);
     }
-    (void)side;
+    *to_src = finish_search6(src, s, x.high, x.low);
+    *to_dst = finish_search6(dst, d, y.high, y.low);
+}
+
+static ALWAYS_INLINE uint32_t match_payload(const group_view *g, uint64_t payload, uint32_t class, uint64_t ports,
+                                            uint32_t best) {
     switch ((enum finish)g->finish) {
     case FINISH_DIRECT:
-        return finish_payload(g, payload, class, 0, best, FINISH_DIRECT);
+        return finish_payload(g, payload, class, ports, best, FINISH_DIRECT);
     case FINISH_SHAPE:
-        return finish_payload(g, payload, class, 0, best, FINISH_SHAPE);
+        return finish_payload(g, payload, class, ports, best, FINISH_SHAPE);
     case FINISH_MAPPED:
-        return finish_payload(g, payload, class, 0, best, FINISH_MAPPED);
+        return finish_payload(g, payload, class, ports, best, FINISH_MAPPED);
     default:
-        return finish_payload(g, payload, 0, ports_word(p->sport, p->dport, p->protocol), best, FINISH_COMPARE);
+        return finish_payload(g, payload, class, ports, best, FINISH_COMPARE);
     }
 }
 
-static ALWAYS_INLINE uint32_t match_side(const side_view *side, const packet *p, const enum family family) {
+/* What is left when the intervals are known. */
+static ALWAYS_INLINE uint32_t match_intervals(const side_view *side, uint32_t src, uint32_t dst, uint64_t ports) {
     const uint32_t groups = side->groups;
-    uint32_t interval[2], class = 0, best = NO_ID;
-    if (groups == 0)
-        return NO_ID;
-    both_intervals(side, p, interval, family);
+    const uint16_t sport = (uint16_t)ports, dport = (uint16_t)(ports >> 16);
+    const uint8_t protocol = (uint8_t)(ports >> 32);
+    const uint32_t *src_words = side->address[SRC].records + (size_t)src * groups;
+    const uint32_t *dst_words = side->address[DST].records + (size_t)dst * groups;
+    uint32_t class = 0, best = NO_ID;
     if (side->needs_class) {
-        const port_view *ports = &side->ports;
-        const uint32_t sport = port_interval(ports, 0, p->sport), dport = port_interval(ports, 1, p->dport);
-        class = ports->classes[(sport * ports->intervals[1] + dport) * ports->protocols + ports->protocol[p->protocol]];
+        const port_view *view = &side->ports;
+        const uint32_t row = port_interval(view, 0, sport) * view->intervals[1] + port_interval(view, 1, dport);
+        class = view->classes[row * view->protocols + view->protocol[protocol]];
     }
-    const uint32_t *src = side->address[SRC].records + (size_t)interval[SRC] * groups;
-    const uint32_t *dst = side->address[DST].records + (size_t)interval[DST] * groups;
     for (uint32_t k = 0; k < groups; k++) {
         const group_view *g = &side->group[k];
-        const uint32_t major = g->major == SRC ? src[k] : dst[k], minor = g->major == SRC ? dst[k] : src[k];
-        best = smaller(best, match_group(side, g, p, major, minor, class, interval, best));
+        const uint32_t major = g->major == SRC ? src_words[k] : dst_words[k],
+                       minor = g->major == SRC ? dst_words[k] : src_words[k];
+        uint32_t id;
+        if (g->pair == PAIR_DENSE)
+            id = match_payload(g, payload_of(g, major, minor, PAIR_DENSE), class, ports, best);
+        else if (g->pair == PAIR_SPARSE)
+            id = match_payload(g, payload_of(g, major, minor, PAIR_SPARSE), class, ports, best);
+        else if (g->pair == PAIR_ONE)
+            id = match_payload(g, major, class, ports, best);
+        else
+            id = scan_list((const list_rule *)g->answers + major, src, dst, sport, dport, protocol, best);
+        best = smaller(best, id);
     }
     return best;
 }
 
-static uint32_t match4(const side_view *side, const packet *p) {
-    return match_side(side, p, IPV4);
+static uint32_t match4(const side_view *side, uint32_t src, uint32_t dst, uint64_t ports) {
+    uint32_t s, d;
+    both_intervals4(&side->address[SRC], &side->address[DST], src, dst, &s, &d);
+    return match_intervals(side, s, d, ports);
 }
 
-static uint32_t match6(const side_view *side, const packet *p) {
-    return match_side(side, p, IPV6);
+static uint32_t match6(const side_view *side, key src, key dst, uint64_t ports) {
+    uint32_t s, d;
+    both_intervals6(&side->address[SRC], &side->address[DST], src, dst, &s, &d);
+    return match_intervals(side, s, d, ports);
 }
 
 #endif

@@ -205,13 +205,14 @@ typedef struct side_packets {
 } side_packets;
 
 /* Ways through the groups of a side, one for each instruction set: scan_scalar.c, scan_avx2.c, scan_avx512.c. `classify` gives
- * every packet the smallest id of all groups, or NO_ID. `match` does the same for one packet. They touch no chunks. */
+ * every packet the smallest id of all groups, or NO_ID. `match` does the same for one packet, whose source port, destination port and protocol are the lowest, next and
+ * third 16 bits of `ports`; all of it comes in registers. They touch no chunks. */
 typedef struct isa {
     const char *name;
     void (*classify4)(const side_view *side, const side_packets *packets, size_t n, uint32_t *ids);
     void (*classify6)(const side_view *side, const side_packets *packets, size_t n, uint32_t *ids);
-    uint32_t (*match4)(const side_view *side, const packet *p);
-    uint32_t (*match6)(const side_view *side, const packet *p);
+    uint32_t (*match4)(const side_view *side, uint32_t src, uint32_t dst, uint64_t ports);
+    uint32_t (*match6)(const side_view *side, key src, key dst, uint64_t ports);
 } isa;
 
 extern const isa isa_scalar;
