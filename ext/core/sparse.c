@@ -23,7 +23,7 @@ typedef struct matrix {
 } matrix;
 
 /* Cells tried for one line before it goes to the end of what is occupied. */
-enum { MOST_TRIES = 4096, HINTS = 1 << 16, WORD = 64 };
+enum { MOST_TRIES = 1 << 14, LONG_LINE = 255, HINTS = (LONG_LINE + 1) * 32 + 1, WORD = 64 };
 
 /* Stable sort by 11 bits a pass; the result is in one of the two. */
 static entry *sort_entries(entry *from, entry *to, size_t n, bool by_major, uint32_t largest) {
@@ -149,8 +149,9 @@ static size_t first_try(const packing *p, uint32_t hint) {
 /* Finds where the first cell of the line goes, or SIZE_MAX. */
 static size_t find_place(compiler *c, packing *p, const uint32_t *columns, uint32_t length, uint32_t minors) {
     const uint32_t span = columns[length - 1] - columns[0];
-    const uint64_t kind = (uint64_t)length << 44 ^ (uint64_t)span << 20 ^ (length > 1 ? columns[1] - columns[0] : 0);
-    uint32_t *hint = &p->hints[mix64(kind) % HINTS];
+    /* What lines of this kind did not find room in, this one will hardly: kinds are the number of cells and the size of the span. */
+    const uint32_t kind = (length < LONG_LINE ? length : LONG_LINE) * 32 + (span ? 32 - (uint32_t)__builtin_clz(span) : 0);
+    uint32_t *hint = &p->hints[kind];
     while (p->full < p->room && p->occupied[p->full / WORD] == UINT64_MAX)
         p->full += WORD;
     unsigned tries = 0;

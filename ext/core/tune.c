@@ -152,7 +152,7 @@ static bool add(tuner *t, candidate *k, enum part part, enum finish finish, size
         done = build_list(c, &k->arena, &plan, (unsigned)list_field, g);
     else
         done = build_dense(c, &k->arena, &plan, g);
-    k->bytes += g->bytes;
+    k->bytes += done ? g->bytes : 0;
     k->group_count += done;
     return done;
 }
@@ -162,7 +162,7 @@ static bool add_one(tuner *t, candidate *k, const uint32_t *members, uint32_t co
         return true;
     const group_plan plan = {members, count, finish, direct_room, room_left(t, k)};
     const bool done = build_dense(t->c, &k->arena, &plan, &k->groups[k->group_count]);
-    k->bytes += k->groups[k->group_count].bytes;
+    k->bytes += done ? k->groups[k->group_count].bytes : 0;
     k->group_count += done;
     return done;
 }
@@ -196,7 +196,7 @@ static bool build_two(tuner *t, candidate *k) {
 /* Whatever does not become a group goes into bit vectors. */
 static bool build_lists(tuner *t, candidate *k) {
     bool rest[PARTS] = {false, false, false, true};
-    rest[NARROW] = !add(t, k, NARROW, t->c->ports.classed ? FINISH_SHAPE : FINISH_COMPARE, 0, -1);
+    rest[NARROW] = !(t->c->ports.classed && add(t, k, NARROW, FINISH_SHAPE, 0, -1)) && !add(t, k, NARROW, FINISH_COMPARE, 0, -1);
     rest[WIDE_SRC] = !add(t, k, WIDE_SRC, FINISH_COMPARE, 0, DST);
     rest[WIDE_DST] = !add(t, k, WIDE_DST, FINISH_COMPARE, 0, SRC);
     if (t->count[WIDE_BOTH] < FEW * FEW) /* too few to set up bit vectors for */
