@@ -50,7 +50,7 @@ static ALWAYS_INLINE uint32_t search_top4(const address_view *view, const uint32
         }
         UNROLL(4)
         for (unsigned k = 0; k < 4; k++)
-            _mm256_store_si256((__m256i *)(place + i + 8 * k), less[k]);
+            _mm256_store_si256((__m256i *)(place + i + 8 * k), _mm256_slli_epi32(less[k], 4));
     }
     return level;
 }

@@ -6,15 +6,17 @@
 #include "scan_kernel.h"
 
 static ALWAYS_INLINE uint32_t line4(const uint32_t *line, uint32_t x) {
-    return (uint32_t)_mm_popcnt_u32(_mm512_cmplt_epu32_mask(_mm512_loadu_si512(line), _mm512_set1_epi32((int)x)));
+    return (uint32_t)_mm_popcnt_u32(_cvtmask16_u32(_mm512_cmpgt_epu32_mask(_mm512_set1_epi32((int)x), _mm512_loadu_si512(line))));
 }
 
 static ALWAYS_INLINE uint32_t line6(const uint64_t *line, uint64_t x) {
-    return (uint32_t)_mm_popcnt_u32(_mm512_cmplt_epu64_mask(_mm512_loadu_si512(line), _mm512_set1_epi64((long long)x)));
+    return (uint32_t)_mm_popcnt_u32(
+        _cvtmask8_u32(_mm512_cmpgt_epu64_mask(_mm512_set1_epi64((long long)x), _mm512_loadu_si512(line))));
 }
 
 static ALWAYS_INLINE uint32_t few_ports(const uint16_t *ends, uint16_t x) {
-    return (uint32_t)_mm_popcnt_u32(_mm512_cmplt_epu16_mask(_mm512_loadu_si512(ends), _mm512_set1_epi16((short)x)));
+    return (uint32_t)_mm_popcnt_u32(
+        _cvtmask32_u32(_mm512_cmpgt_epu16_mask(_mm512_set1_epi16((short)x), _mm512_loadu_si512(ends))));
 }
 
 /* SEARCH IN REGISTERS
@@ -121,9 +123,10 @@ static ALWAYS_INLINE void search_block6(const uint64_t *keys, uint32_t count, co
     UNROLL(4)
     for (unsigned k = 1; k < pairs; k++)
         splits[k] = _mm512_permutexvar_epi64(_mm512_set1_epi64(7), registers[2 * k - 1]);
-    for (unsigned i = 0; i < n; i += 8)
-        _mm256_store_si256((__m256i *)(place + i),
-                           _mm512_cvtepi64_epi32(search64(registers, splits, _mm512_load_si512(x + i), pairs)));
+    for (unsigned i = 0; i < n; i += 8) {
+        const __m512i less = search64(registers, splits, _mm512_load_si512(x + i), pairs);
+        _mm256_store_si256((__m256i *)(place + i), _mm512_cvtepi64_epi32(_mm512_slli_epi64(less, 3)));
+    }
 }
 
 static ALWAYS_INLINE uint32_t search_top6(const address_view *view, const uint64_t *x, uint32_t *place, const unsigned n) {
@@ -256,7 +259,7 @@ static ALWAYS_INLINE void port_cells(const port_view *view, const side_packets *
  * id. */
 static ALWAYS_INLINE uint32_t four_rules(const port_rule *rules, __m512i ports) {
     const __m512i rule = _mm512_loadu_si512(rules), width = _mm512_shuffle_epi32(rule, _MM_PERM_BADC);
-    const uint32_t within = _mm512_cmple_epu16_mask(_mm512_sub_epi16(ports, rule), width);
+    const uint32_t within = _cvtmask32_u32(_mm512_cmple_epu16_mask(_mm512_sub_epi16(ports, rule), width));
     return within & within >> 1 & within >> 2 & 0x01010101;
 }
 

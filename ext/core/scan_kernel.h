@@ -65,7 +65,8 @@ static ALWAYS_INLINE uint32_t line4(const uint32_t *line, uint32_t x);
 static ALWAYS_INLINE uint32_t line6(const uint64_t *line, uint64_t x);
 static ALWAYS_INLINE uint32_t few_ports(const uint16_t *ends, uint16_t x);
 
-/* Search the upper levels of an index: returns the level whose counts are in place[]. */
+/* Search the upper levels of an index: returns the level whose counts are in place[], times keys of a line: where the line of the
+ * next level begins. */
 static ALWAYS_INLINE uint32_t search_top4(const address_view *view, const uint32_t *x, uint32_t *place, unsigned n);
 static ALWAYS_INLINE uint32_t search_top6(const address_view *view, const uint64_t *x, uint32_t *place, unsigned n);
 
@@ -139,26 +140,27 @@ static ALWAYS_INLINE void address_pass4(const address_view *side, const uint32_t
         const uint32_t *lines = view.level[level - 1];
         UNROLL(4)
         for (unsigned i = 0; i < n; i++) {
-            const uint32_t first = place[i] * LINE4;
-            place[i] = first + line4(lines + first, x[i]);
+            const size_t first = place[i];
+            place[i] = ((uint32_t)first + line4(lines + first, x[i])) * LINE4;
         }
     }
     const bool large = (uint64_t)view.intervals * groups * sizeof *view.records > LARGE_RECORDS;
-    if (level == 1) {
-        const uint32_t *lines = view.level[0];
-        if (large)
-            UNROLL(4)
+    const uint32_t *lines = view.level[0];
+    if (level == 0) {
+        for (unsigned i = 0; i < n; i++)
+            keep_place(&view, place[i] / LINE4, groups, &place[i], only, false);
+    } else if (large) {
+        UNROLL(4)
         for (unsigned i = 0; i < n; i++) {
-            const uint32_t first = place[i] * LINE4;
-            keep_place(&view, first + line4(lines + first, x[i]), groups, &place[i], only, true);
-        }
-        else UNROLL(4) for (unsigned i = 0; i < n; i++) {
-            const uint32_t first = place[i] * LINE4;
-            keep_place(&view, first + line4(lines + first, x[i]), groups, &place[i], only, false);
+            const size_t first = place[i];
+            keep_place(&view, (uint32_t)first + line4(lines + first, x[i]), groups, &place[i], only, true);
         }
     } else {
-        for (unsigned i = 0; i < n; i++)
-            keep_place(&view, place[i], groups, &place[i], only, false);
+        UNROLL(4)
+        for (unsigned i = 0; i < n; i++) {
+            const size_t first = place[i];
+            keep_place(&view, (uint32_t)first + line4(lines + first, x[i]), groups, &place[i], only, false);
+        }
     }
 }
 
@@ -171,13 +173,13 @@ static ALWAYS_INLINE void address_pass6(const address_view *side, const uint8_t 
         const uint64_t *lines = view.level[level - 1];
         UNROLL(4)
         for (unsigned i = 0; i < n; i++) {
-            const uint32_t first = place[i] * LINE6;
-            place[i] = first + line6(lines + first, high[i]);
+            const size_t first = place[i];
+            place[i] = ((uint32_t)first + line6(lines + first, high[i])) * LINE6;
         }
     }
     const bool large = (uint64_t)view.intervals * groups * sizeof *view.records > LARGE_RECORDS;
     for (unsigned i = 0; i < n; i++)
-        keep_place(&view, finish_search6(&view, place[i], high[i], low[i]), groups, &place[i], only, large);
+        keep_place(&view, finish_search6(&view, place[i] / LINE6, high[i], low[i]), groups, &place[i], only, large);
 }
 
 /* Ports */

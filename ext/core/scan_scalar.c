@@ -33,7 +33,7 @@ static ALWAYS_INLINE uint32_t search_top4(const address_view *view, const uint32
     for (uint32_t k = 0; k < count; k++) {
         const uint32_t edge = keys[k];
         for (unsigned i = 0; i < n; i++)
-            place[i] += edge < x[i];
+            place[i] += edge < x[i] ? LINE4 : 0;
     }
     return level;
 }
