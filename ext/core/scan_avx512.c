@@ -99,7 +99,7 @@ static ALWAYS_INLINE void search_block4(const uint32_t *keys, uint32_t count, co
     for (unsigned k = 1; k < pairs; k++)
         splits[k] = _mm512_permutexvar_epi32(_mm512_set1_epi32(15), registers[2 * k - 1]);
     for (unsigned i = 0; i < n; i += 16)
-        _mm512_store_si512(place + i, search32(registers, splits, _mm512_loadu_si512(x + i), pairs));
+        _mm512_store_si512(place + i, _mm512_slli_epi32(search32(registers, splits, _mm512_loadu_si512(x + i), pairs), 4));
 }
 
 static ALWAYS_INLINE uint32_t search_top4(const address_view *view, const uint32_t *x, uint32_t *place, const unsigned n) {
