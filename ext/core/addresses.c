@@ -101,7 +101,8 @@ static bool build_levels4(compiler *c, address_part *p, const key *ends, uint32_
 static bool build_levels6(compiler *c, address_part *p, const uint64_t *highs, uint32_t count) {
     const uint64_t *below = NULL;
     for (p->levels = 0, p->keys[0] = count;; p->levels++) {
-        const uint32_t n = p->keys[p->levels], room = lines_of(n, LINE6) * LINE6;
+        const uint32_t n = p->keys[p->levels], behind = p->levels == 0; /* a key behind the last one */
+        const uint32_t room = lines_of(n + behind, LINE6) * LINE6;
         uint64_t *keys = arena_take(&c->arena, room, sizeof *keys);
         if (!keys)
             return false;

@@ -8,7 +8,7 @@ static size_t padded(size_t keys, size_t line) {
 }
 
 static size_t level_keys(const compiler *c, const address_part *p, uint32_t level) {
-    return padded(p->keys[level], c->family == IPV4 ? LINE4 : LINE6);
+    return c->family == IPV4 ? padded(p->keys[level], LINE4) : padded((size_t)p->keys[level] + (level == 0), LINE6);
 }
 
 static size_t key_size(const compiler *c) {

@@ -70,7 +70,7 @@ void view_side(const pastore_table *table, enum family family, const side_index 
     *view = (side_view){.family = family,
                         .groups = side->groups,
                         .chunk_count = side->chunk_count,
-                        .linear = side->layout == LAYOUT_LINEAR && side->live > 0,
+                        .linear = side->layout == LAYOUT_LINEAR,
                         .chunks = place(table, side->chunks),
                         .rest_ids = place(table, side->rest_ids),
                         .numbers = place(table, side->numbers),
