@@ -212,8 +212,12 @@ static int build_sides(block *b, int wanted) {
     int error = scratch.failed ? PASTORE_ERROR_NO_MEMORY : PASTORE_OK;
     if (!error) {
         find_sides(table, family_of, bit_of);
-        error = compile_sides(b, family_of, bit_of, wanted, members, live);
+        const size_t views = table->side_count * sizeof(side_view);
+        error = views > b->limit - table->block_bytes ? PASTORE_ERROR_MEMORY_LIMIT : PASTORE_OK;
+        b->limit -= error ? 0 : views;
     }
+    if (!error)
+        error = compile_sides(b, family_of, bit_of, wanted, members, live);
     table->dead = table->rows;
     for (enum family family = IPV4; !error && family < FAMILIES; family++)
         for (uint32_t row = 0; row < table->list[family].count; row++)
@@ -251,7 +255,7 @@ int pastore_build(const pastore_row *rows, size_t n, const pastore_options *opti
         return PASTORE_ERROR_ARGUMENT;
     if (n > INT32_MAX)
         return PASTORE_ERROR_TOO_MANY;
-    const size_t fixed = sizeof(pastore_table) + MOST_SIDES * sizeof(side_view);
+    const size_t fixed = sizeof(pastore_table);
     if (given.memory_limit && given.memory_limit < fixed)
         return PASTORE_ERROR_MEMORY_LIMIT;
     pastore_table *table = calloc(1, sizeof *table);

@@ -62,8 +62,8 @@
  *
  * Lookup of 10.0.0.9 -> 10.9.0.7, tcp to port 445. Two source ends are less than 10.0.0.9: S2, whose record says 4. One destination
  * end is less than 10.9.0.7: D1, whose record says 1. Three ends of ports are less than 445 and one of protocols less than 6: class
- * D. cells[4 + 1] = 16, answers[16 + 3] = 1: r0, block. From 10.0.0.200: four... three ends are less, S3, whose record says 2; cells[2 +
- * 1] = 12, answers[12 + 3] = 2: r1, protect.
+ * D. cells[4 + 1] = 16, answers[16 + 3] = 1: r0, block. From 10.0.0.200 three ends are less: S3, whose record
+ * says 2, cells[2 + 1] = 12, answers[12 + 3] = 2: r1, protect. From 10.9.9.9: S4, record 0; cells[0 + 1] = 8, answers[8 + 3] = 4: r3.
  *
  * COST
  *

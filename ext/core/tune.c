@@ -202,7 +202,7 @@ static bool build_lists(tuner *t, candidate *k) {
     if (t->count[WIDE_BOTH] < FEW * FEW) /* too few to set up bit vectors for */
         rest[WIDE_BOTH] = !add_one(t, k, t->members[WIDE_BOTH], t->count[WIDE_BOTH], FINISH_COMPARE, 0);
     k->rest = join(t, k, rest, &k->rest_count);
-    return k->rest && k->group_count;
+    return k->rest && k->rest_count <= t->c->count / 2; /* else bit vectors alone do as well */
 }
 
 static bool build(tuner *t, candidate *k) {
