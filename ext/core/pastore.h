@@ -80,6 +80,7 @@ enum pastore_verdict_kind {
 typedef struct pastore_options {
     size_t memory_limit; /* bytes the finished table may take; 0: no limit */
     int verdict;         /* enum pastore_verdict_kind */
+    const char *layout;  /* NULL: the fastest. A name as in pastore_stats: that one, or the next simpler one where it cannot be */
 } pastore_options;
 
 /* One packet. Addresses of IPv6 are 16 bytes in network order, everything else is in host order. */
@@ -119,8 +120,11 @@ typedef struct pastore_columns6 {
 
 struct pastore_stats {
     size_t rows;         /* as given */
+    size_t dead_rows;    /* of these, how many can never be the answer: earlier rows take all their packets */
     size_t bytes;        /* everything the table holds on to */
-    uint32_t chunk_rows; /* rows a bit vector spans at most; 0: the row list is scanned */
+    const char *layout;  /* of the side with the most rows; static. tune.c tells what the names mean */
+    uint32_t groups;     /* of that side */
+    uint32_t chunk_rows; /* rows a bit vector of that side spans at most; 0: there are none */
     const char *isa;     /* instruction set of the lookup; static */
     int verdict;         /* enum pastore_verdict_kind */
 };

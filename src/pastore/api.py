@@ -79,6 +79,7 @@ def compile(
     default_exempt: int | None = None,
     verdict: "Verdict" = "rule",
     memory_limit: int | None = None,
+    layout: str | None = None,
 ) -> Matcher:
     """Compile a policy, or rows made without one, into a Matcher.
 
@@ -99,6 +100,8 @@ def compile(
         "action" builds a table that knows actions only.
     memory_limit : int, optional
         Bytes the finished table may take.
+    layout : str, optional
+        One of `pastore.matcher.LAYOUTS` instead of the fastest.
 
     Raises
     ------
@@ -116,6 +119,7 @@ def compile(
         default_exempt=default_exempt,
         verdict=verdict,
         memory_limit=memory_limit,
+        layout=layout,
     ).matcher
 
 
@@ -128,6 +132,7 @@ def compile_policy(
     default_exempt: int | None = None,
     verdict: "Verdict" = "rule",
     memory_limit: int | None = None,
+    layout: str | None = None,
     reading: Sequence[Finding] = (),
 ) -> Compiled:
     """Compile as `compile` does, and keep what expanding said.
@@ -135,7 +140,7 @@ def compile_policy(
     `reading` is what was found while the policy was read: a saved table keeps it beside the findings of compiling.
     """
     if isinstance(policy, SpecificFilters):
-        return Compiled(Matcher(policy, verdict=verdict, memory_limit=memory_limit), None)
+        return Compiled(Matcher(policy, verdict=verdict, memory_limit=memory_limit, layout=layout), None)
     if not isinstance(policy, Policy):
         raise TypeError(f"compile takes a Policy or SpecificFilters, not {type(policy).__name__}")
     if isinstance(order, str):
@@ -156,7 +161,12 @@ def compile_policy(
         tuple(reading),
     )
     matcher = Matcher(
-        expansion.filters, findings=expansion.findings, background=background, verdict=verdict, memory_limit=memory_limit
+        expansion.filters,
+        findings=expansion.findings,
+        background=background,
+        verdict=verdict,
+        memory_limit=memory_limit,
+        layout=layout,
     )
     return Compiled(matcher, expansion)
 
