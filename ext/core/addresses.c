@@ -152,8 +152,7 @@ int index_addresses(compiler *c, unsigned field) {
     arena scratch = {0};
     uint32_t count = 0;
     const key *ends = find_ends(c, &scratch, field, &count);
-    const bool done =
-        ends && (c->family == IPV4 ? build_levels4(c, p, ends, count) : build_tails(c, p, &scratch, ends, count));
+    const bool done = ends && (c->family == IPV4 ? build_levels4(c, p, ends, count) : build_tails(c, p, &scratch, ends, count));
     arena_empty(&scratch);
     return done ? PASTORE_OK : PASTORE_ERROR_NO_MEMORY;
 }

@@ -64,7 +64,7 @@ static inline uint64_t sum_hash(sum128 x) {
 
 /* One row of the side that can be the answer. */
 typedef struct live_row {
-    key lo[2], hi[2];                                       /* SRC, DST */
+    key lo[2], hi[2]; /* SRC, DST */
     uint16_t sport_lo, sport_hi, dport_lo, dport_hi;
     uint8_t protocol_lo, protocol_hi, action;
     uint32_t id;
@@ -103,7 +103,7 @@ typedef struct compiler {
     const pastore_table *table;
     const isa *isa;
     enum family family;
-    arena arena; /* for what all candidates share */
+    arena arena;     /* for what all candidates share */
     live_row *rules; /* in order */
     uint32_t count;
     uint32_t ids;
@@ -146,18 +146,18 @@ bool find_classes(compiler *c, arena *a, const uint32_t *members, uint32_t count
 typedef struct rowset {
     compiler *c;
     arena *arena;
-    uint32_t *rules;           /* all rows, one after the other */
+    uint32_t *rules; /* all rows, one after the other */
     size_t rule_count, rule_room;
     uint32_t *start, *length, *shape; /* of each row */
     uint64_t *hash;
     uint32_t count, room;
-    uint32_t *boxes;           /* all shapes, one after the other */
+    uint32_t *boxes; /* all shapes, one after the other */
     size_t box_count, box_room;
     uint32_t *shape_start, *shape_length;
     uint32_t shape_count, shape_room;
     uint32_t *slots, *shape_slots; /* hash tables: number + 1, or 0 */
     size_t slot_count, shape_slot_count;
-    uint64_t *dead;            /* [box_words] */
+    uint64_t *dead; /* [box_words] */
     uint32_t *kept, *kept_boxes;
     uint32_t longest;
 } rowset;
@@ -186,9 +186,9 @@ bool finish_rows(rowset *r, enum finish finish, size_t room, built_group *out, u
 typedef struct group_plan {
     const uint32_t *members; /* rules, rising */
     uint32_t count;
-    enum finish finish;      /* the first to try */
-    size_t direct_room;      /* bytes up to which answers may be direct */
-    size_t room;             /* bytes of everything */
+    enum finish finish; /* the first to try */
+    size_t direct_room; /* bytes up to which answers may be direct */
+    size_t room;        /* bytes of everything */
 } group_plan;
 
 /* dense.c, sparse.c, lists.c: false if the group cannot be had within the room or the work. */

@@ -13,26 +13,27 @@
  *
  * A lookup waits for memory. What counts is the number of loads a packet needs, whether they depend on each other, and how much
  * memory they are spread over; branches that depend on the packet cost more than either. So a lookup here is a fixed sequence of
- * loads from small tables, without a branch on data, done for many packets at once so that the loads of different packets overlap.
+ * loads from small tables, without a branch on data, done for many packets at once so that the loads of different packets
+ * overlap.
  *
  * 1. Fields become small numbers. The rows cut an axis into elementary intervals; within one, no row can tell two values apart.
- *    Addresses: the interval's number is the number of interval ends that are less than the address. The ends are searched line by
- *    line of cache, each line with one comparison of all its keys (side.h, address_index). Ports and protocol: three interval
+ *    Addresses: the interval's number is the number of interval ends that are less than the address. The ends are searched line
+ * by line of cache, each line with one comparison of all its keys (side.h, address_index). Ports and protocol: three interval
  *    numbers select a cell of a small table that gives the port class; cells in the same rows have the same class.
- * 2. Only (source interval, destination interval) remains. Intervals that the rows of a group cannot tell apart are a class. Every
- *    interval has a record, with a word for each group, so one search of a field serves all groups.
+ * 2. Only (source interval, destination interval) remains. Intervals that the rows of a group cannot tell apart are a class.
+ * Every interval has a record, with a word for each group, so one search of a field serves all groups.
  * 3. The matrix of classes, source by destination, is where tables explode. For some thousand rows it fits as it is (dense). For
- *    more, rules are split by shape: those that are narrow in both fields occupy few cells of a huge matrix, which row displacement
- *    packs into little more than the occupied cells (sparse.c); those that are wide in a field have few classes in it, so the
- *    matrix is long but thin (dense.c).
+ *    more, rules are split by shape: those that are narrow in both fields occupy few cells of a huge matrix, which row
+ * displacement packs into little more than the occupied cells (sparse.c); those that are wide in a field have few classes in it,
+ * so the matrix is long but thin (dense.c).
  * 4. A cell stands for a list of rules, in order, without those that cannot win there. With the port class it gives the answer:
  *    directly, by a table of lists and classes, if that is small; else through the shape of the list, that is the sequence of its
  *    port boxes, which many lists share: the shape and the class give the place in the list, the list and the place the rule.
  * 5. Rules are numbered in order, so the answer is the smallest number over the groups.
  *
- * Sets for which the tables would be too large have simpler layouts (tune.c): port boxes compared instead of classed, lists by the
- * class of one field, and bit vectors (scan_bits.c). The last resort is the row list, tried row by row (scan_linear.c), which is
- * also what all others are held against.
+ * Sets for which the tables would be too large have simpler layouts (tune.c): port boxes compared instead of classed, lists by
+ * the class of one field, and bit vectors (scan_bits.c). The last resort is the row list, tried row by row (scan_linear.c), which
+ * is also what all others are held against.
  *
  * WORKED EXAMPLE
  *
@@ -42,10 +43,10 @@
  *     r3   any                     -> any                             block
  *
  * Compile. No row lies within an earlier one, so all are live. Ends of source intervals: 9.255.255.255, 10.0.0.7, 10.0.0.11,
- * 10.0.0.255, so the intervals S0 to S4. Of destinations: 10.9.0.6 and 10.9.0.7, so D0 to D2. Of destination ports: 52, 53, 444, 445;
- * of protocols: 5, 6, 16, 17; source ports have a single interval. Of the 5 x 5 cells of ports and protocols, most lie in r3's box
- * only: class A; tcp to any port but 445 in those of r1 and r3: B; udp to 53 in those of r2 and r3: C; tcp to 445 in those of r0,
- * r1 and r3: D.
+ * 10.0.0.255, so the intervals S0 to S4. Of destinations: 10.9.0.6 and 10.9.0.7, so D0 to D2. Of destination ports: 52, 53, 444,
+ * 445; of protocols: 5, 6, 16, 17; source ports have a single interval. Of the 5 x 5 cells of ports and protocols, most lie in
+ * r3's box only: class A; tcp to any port but 445 in those of r1 and r3: B; udp to 53 in those of r2 and r3: C; tcp to 445 in
+ * those of r0, r1 and r3: D.
  *
  * The rows are few, so they make one group. S0 and S4 are in the same rows (r2, r3), as are S1 and S3 (r1 too); S2 is in all. So
  * there are three source classes, s0, s1, s2; likewise two of destinations, d0 = {D0, D2} and d1 = {D1}. The cells:
@@ -60,10 +61,10 @@
  * Answers are kept directly: answers[4 * row + class] is the number of the rule plus one. The record of a source interval says
  * 2 * class, that of a destination interval its class, and cells[6] says 4 * row: 4, 8, 4, 12, 4, 16.
  *
- * Lookup of 10.0.0.9 -> 10.9.0.7, tcp to port 445. Two source ends are less than 10.0.0.9: S2, whose record says 4. One destination
- * end is less than 10.9.0.7: D1, whose record says 1. Three ends of ports are less than 445 and one of protocols less than 6: class
- * D. cells[4 + 1] = 16, answers[16 + 3] = 1: r0, block. From 10.0.0.200 three ends are less: S3, whose record
- * says 2, cells[2 + 1] = 12, answers[12 + 3] = 2: r1, protect. From 10.9.9.9: S4, record 0; cells[0 + 1] = 8, answers[8 + 3] = 4: r3.
+ * Lookup of 10.0.0.9 -> 10.9.0.7, tcp to port 445. Two source ends are less than 10.0.0.9: S2, whose record says 4. One
+ * destination end is less than 10.9.0.7: D1, whose record says 1. Three ends of ports are less than 445 and one of protocols less
+ * than 6: class D. cells[4 + 1] = 16, answers[16 + 3] = 1: r0, block. From 10.0.0.200 three ends are less: S3, whose record says
+ * 2, cells[2 + 1] = 12, answers[12 + 3] = 2: r1, protect. From 10.9.9.9: S4, record 0; cells[0 + 1] = 8, answers[8 + 3] = 4: r3.
  *
  * COST
  *
@@ -80,9 +81,9 @@
  * overlap with; which is why candidates are timed (tune.c) and larger tables are not simply better.
  *
  * Memory: a line of ends and a record an interval; 4 bytes a dense cell or 8 a sparse one; answers 2 bytes a list and class, or
- * 4 a rule in a list and 1 a shape and class. Every product of that kind has a limit (tune.c), and a layout that exceeds it is not
- * taken. Bit vectors and the row list have costs that grow with the number of rows alone; so the worst rule set, in which every
- * range overlaps half of the others, still compiles in bounded time and answers exactly.
+ * 4 a rule in a list and 1 a shape and class. Every product of that kind has a limit (tune.c), and a layout that exceeds it is
+ * not taken. Bit vectors and the row list have costs that grow with the number of rows alone; so the worst rule set, in which
+ * every range overlaps half of the others, still compiles in bounded time and answers exactly.
  *
  * MEMORY
  *
@@ -124,11 +125,11 @@
  *
  * REFERENCES
  *
- * P. Gupta, N. McKeown: Packet classification on multiple fields, SIGCOMM 1999 (equivalence classes, cross products). R. E. Tarjan,
- * A. C. Yao: Storing a sparse table, CACM 1979 (row displacement). P.-V. Khuong, P. Morin: Array layouts for comparison-based
- * searching, JEA 2017 (a line of keys a step). T. V. Lakshman, D. Stiliadis:
- * High-speed policy-based packet forwarding using efficient multi-dimensional range matching, SIGCOMM 1998 (bit vectors a field).
- * F. Baboescu, G. Varghese: Scalable packet classification, SIGCOMM 2001 (summaries of bit vectors).
+ * P. Gupta, N. McKeown: Packet classification on multiple fields, SIGCOMM 1999 (equivalence classes, cross products). R. E.
+ * Tarjan, A. C. Yao: Storing a sparse table, CACM 1979 (row displacement). P.-V. Khuong, P. Morin: Array layouts for
+ * comparison-based searching, JEA 2017 (a line of keys a step). T. V. Lakshman, D. Stiliadis: High-speed policy-based packet
+ * forwarding using efficient multi-dimensional range matching, SIGCOMM 1998 (bit vectors a field). F. Baboescu, G. Varghese:
+ * Scalable packet classification, SIGCOMM 2001 (summaries of bit vectors).
  */
 #ifndef PASTORE_CORE_H
 #define PASTORE_CORE_H
@@ -227,7 +228,18 @@ struct side_view;
 struct isa;
 
 /* Which structure a side has; tune.c tells when each is taken. */
-enum layout { LAYOUT_LINEAR, LAYOUT_BITS, LAYOUT_LISTS, LAYOUT_FOUR_COMPARE, LAYOUT_FOUR_LARGE, LAYOUT_FOUR_SMALL, LAYOUT_TWO, LAYOUT_ONE_SHAPE, LAYOUT_ONE_DIRECT, LAYOUTS };
+enum layout {
+    LAYOUT_LINEAR,
+    LAYOUT_BITS,
+    LAYOUT_LISTS,
+    LAYOUT_FOUR_COMPARE,
+    LAYOUT_FOUR_LARGE,
+    LAYOUT_FOUR_SMALL,
+    LAYOUT_TWO,
+    LAYOUT_ONE_SHAPE,
+    LAYOUT_ONE_DIRECT,
+    LAYOUTS
+};
 
 struct pastore_table {
     unsigned char *block; /* of a loaded table: inside the caller's bytes, never written */
@@ -237,13 +249,13 @@ struct pastore_table {
     void *mapping;                                /* map.c */
     size_t mapping_bytes;
     size_t memory_limit; /* as asked for; 0: none */
-    size_t rows, dead; /* given; and of those, how many can never be the answer */
+    size_t rows, dead;   /* given; and of those, how many can never be the answer */
     int verdict;
     row_list list[FAMILIES];
     uint32_t side_count;
-    uint64_t sides;                                       /* side_index [side_count], in the block */
-    uint8_t side_of[FAMILIES][DIRECTIONS][INTERFACES];    /* equal sides are kept once */
-    struct side_view *views;                              /* [side_count] */
+    uint64_t sides;                                    /* side_index [side_count], in the block */
+    uint8_t side_of[FAMILIES][DIRECTIONS][INTERFACES]; /* equal sides are kept once */
+    struct side_view *views;                           /* [side_count] */
     const struct isa *isa;
 };
 

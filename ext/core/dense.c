@@ -22,7 +22,7 @@ typedef struct known_rows {
 typedef struct sweeper {
     compiler *c;
     const group_plan *plan;
-    const extent *extents;      /* [plan->count] */
+    const extent *extents; /* [plan->count] */
     const field_classes *inner;
     rowset rows;
     known_rows known;

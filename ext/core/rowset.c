@@ -1,8 +1,8 @@
 /* The rows of a group and how their answers are kept.
  *
  * A row is the list of the rules that a cell of the group's matrix lies in, in order, without those whose port box lies within
- * that of an earlier rule of the list: they cannot win here. Many cells have the same row, and many rows the same sequence of port
- * boxes, the shape, with other rules in it.
+ * that of an earlier rule of the list: they cannot win here. Many cells have the same row, and many rows the same sequence of
+ * port boxes, the shape, with other rules in it.
  */
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* The rows of a side as rules, without those that can never be the answer: rows behind one that takes every packet, and rows
  * that lie within an earlier one, equal ones among them.
  *
- * Within an earlier one: if the earlier row's addresses are prefixes, of lengths s and d, then both address ranges of the later row
- * share their first s and d bits. So for each pair of lengths that has occurred, one look into a hash table by those bits
+ * Within an earlier one: if the earlier row's addresses are prefixes, of lengths s and d, then both address ranges of the later
+ * row share their first s and d bits. So for each pair of lengths that has occurred, one look into a hash table by those bits
  * finds all earlier rows that may cover it. Earlier rows with other ranges are compared one by one, as far as the work allows.
  * What is not found costs time in lookups and changes no answer.
  */
@@ -25,8 +25,12 @@ static unsigned shared_bits(key lo, key hi) {
 }
 
 static key first_bits(key a, unsigned bits) {
-    return (key){bits == 0 ? 0 : bits >= 64 ? a.high : a.high & ~(UINT64_MAX >> bits),
-                 bits <= 64 ? 0 : bits == 128 ? a.low : a.low & ~(UINT64_MAX >> (bits - 64))};
+    return (key){bits == 0    ? 0
+                 : bits >= 64 ? a.high
+                              : a.high & ~(UINT64_MAX >> bits),
+                 bits <= 64    ? 0
+                 : bits == 128 ? a.low
+                               : a.low & ~(UINT64_MAX >> (bits - 64))};
 }
 
 static bool covers(const live_row *a, const live_row *b) {

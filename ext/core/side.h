@@ -12,11 +12,11 @@
 #define NO_ID UINT32_MAX
 
 enum {
-    LINE4 = 16,        /* ends of IPv4 intervals in a cache line */
-    LINE6 = 8,         /* high words of ends of IPv6 intervals in a cache line */
-    PORT_LINE = 32,    /* ends of port intervals in a cache line */
-    MOST_LEVELS = 12,  /* of a search tree over ends */
-    MOST_GROUPS = 4,   /* of a side */
+    LINE4 = 16,           /* ends of IPv4 intervals in a cache line */
+    LINE6 = 8,            /* high words of ends of IPv6 intervals in a cache line */
+    PORT_LINE = 32,       /* ends of port intervals in a cache line */
+    MOST_LEVELS = 12,     /* of a search tree over ends */
+    MOST_GROUPS = 4,      /* of a side */
     MOST_PORT_ENDS = 127, /* up to which the ends of port intervals are kept beside the table of 65536 */
     FEW_PORT_ENDS = 15    /* up to which there is no table of 65536 */
 };
@@ -31,11 +31,12 @@ enum {
  * (at least one), which counts as no key, as nothing is larger. The top level has one line.
  *
  * IPv6: an end has a high and a low word. Level 0 holds the different high words, sorted, and at least one filling key, so that
- * there is a key behind the last one; the levels above it are made as for IPv4, with lines of LINE6. If j high words are less than the high word of x, then tails[j] tells the rest: `before` ends have
- * smaller high words than highs[j], and if x has this very high word, the low words of its ends less than that of x count too.
- * They are sorted, in `line_count` lines of LINE6 from line `line` on, filled up with the largest word. (A low word that is the
- * largest need not be kept: it is never counted.) tails has one entry more than there are high words; the last has no line. Line
- * 0 of the low words holds only the largest word, for tails that keep none.
+ * there is a key behind the last one; the levels above it are made as for IPv4, with lines of LINE6. If j high words are less
+ * than the high word of x, then tails[j] tells the rest: `before` ends have smaller high words than highs[j], and if x has this
+ * very high word, the low words of its ends less than that of x count too. They are sorted, in `line_count` lines of LINE6 from
+ * line `line` on, filled up with the largest word. (A low word that is the largest need not be kept: it is never counted.) tails
+ * has one entry more than there are high words; the last has no line. Line 0 of the low words holds only the largest word, for
+ * tails that keep none.
  */
 typedef struct tail {
     uint32_t before, line, line_count, reserved;
@@ -64,9 +65,9 @@ typedef struct port_axis {
 } port_axis;
 
 typedef struct port_index {
-    port_axis axis[2];   /* source port, destination port */
-    uint64_t protocol;   /* uint8_t [256]: protocol -> interval */
-    uint64_t classes;    /* uint16_t [source ports][destination ports][protocols] */
+    port_axis axis[2]; /* source port, destination port */
+    uint64_t protocol; /* uint8_t [256]: protocol -> interval */
+    uint64_t classes;  /* uint16_t [source ports][destination ports][protocols] */
     uint32_t protocols, class_count;
 } port_index;
 
@@ -83,11 +84,13 @@ enum pair {
 
 enum { OWNER_BITS = 24 };
 
-/* How the group gets from a payload and the port class to an id. base = payload & ((1 << base_bits) - 1), top = payload >> base_bits. */
+/* How the group gets from a payload and the port class to an id. base = payload & ((1 << base_bits) - 1), top = payload >>
+ * base_bits. */
 enum finish {
-    FINISH_DIRECT,  /* uint16_t answers: id + 1, or 0 for none, is answers[payload + class] (base_bits is not used) */
-    FINISH_SHAPE,   /* place = shapes[top * classes + class]; uint32_t answers: the id is answers[base + place], none if place is 0 */
-    FINISH_MAPPED,  /* the same with class = map[port class] */
+    FINISH_DIRECT, /* uint16_t answers: id + 1, or 0 for none, is answers[payload + class] (base_bits is not used) */
+    FINISH_SHAPE,  /* place = shapes[top * classes + class]; uint32_t answers: the id is answers[base + place], none if place is 0
+                    */
+    FINISH_MAPPED, /* the same with class = map[port class] */
     FINISH_COMPARE, /* port_rule answers: the first of answers[base...] that holds the ports and protocol. top is their number if
                        that is less than 4, else 4, and then the rules end with one that holds everything and has NO_ID. Three
                        rules that are never the answer come last of all, as four rules are read at a time */
@@ -111,9 +114,9 @@ typedef struct group {
     uint32_t pair, finish; /* enum pair, enum finish */
     uint32_t major;        /* SRC or DST */
     uint32_t base_bits;
-    uint32_t classes;      /* of ports, in a row of answers (direct) or of shapes */
-    uint32_t first;        /* the smallest id in the group */
-    uint32_t rules, rows;  /* for people */
+    uint32_t classes;     /* of ports, in a row of answers (direct) or of shapes */
+    uint32_t first;       /* the smallest id in the group */
+    uint32_t rules, rows; /* for people */
     uint64_t cells, cell_count;
     uint64_t answers, answer_count; /* of a list: list_rule */
     uint64_t shapes, shape_count;   /* uint8_t [shape_count][classes] */
@@ -123,12 +126,12 @@ typedef struct group {
 /* The rows of a family that apply in a direction on an interface type. Those that can never be the answer are left out of groups
  * and chunks. A row that is in neither is dead. */
 typedef struct side_index {
-    uint32_t rows;       /* that apply here */
-    uint32_t live;       /* that can be the answer */
-    uint32_t ids;        /* ids are less than this. With PASTORE_VERDICT_RULE it is `rows`, else the number of runs of one action */
-    uint32_t layout;     /* enum layout */
-    uint64_t numbers;    /* int32_t [ids + 1]: number of the row of id - 1; [0] is -1. Only with PASTORE_VERDICT_RULE */
-    uint64_t actions;    /* uint8_t [ids + 1]: its action; [0] is PASTORE_NONE */
+    uint32_t rows;    /* that apply here */
+    uint32_t live;    /* that can be the answer */
+    uint32_t ids;     /* ids are less than this. With PASTORE_VERDICT_RULE it is `rows`, else the number of runs of one action */
+    uint32_t layout;  /* enum layout */
+    uint64_t numbers; /* int32_t [ids + 1]: number of the row of id - 1; [0] is -1. Only with PASTORE_VERDICT_RULE */
+    uint64_t actions; /* uint8_t [ids + 1]: its action; [0] is PASTORE_NONE */
     address_index address[2]; /* SRC, DST; all zero without groups */
     port_index ports;         /* all zero where no group needs port classes */
     group group[MOST_GROUPS];
@@ -160,30 +163,30 @@ typedef struct group_view {
 } group_view;
 
 typedef struct port_view {
-    const uint16_t *ends[2];       /* NULL where there are too many */
-    const uint8_t *narrow[2];      /* intervals_of, if of uint8_t */
-    const uint16_t *wide[2];       /* intervals_of, if of uint16_t */
+    const uint16_t *ends[2];  /* NULL where there are too many */
+    const uint8_t *narrow[2]; /* intervals_of, if of uint8_t */
+    const uint16_t *wide[2];  /* intervals_of, if of uint16_t */
     const uint8_t *protocol;
     const uint16_t *classes;
     uint32_t intervals[2], protocols;
-    uint32_t protocol_ends;        /* number of them; all of them are in protocol_end if that is at most 16 */
+    uint32_t protocol_ends; /* number of them; all of them are in protocol_end if that is at most 16 */
     uint8_t protocol_end[16];
 } port_view;
 
 typedef struct side_view {
     enum family family;
     uint32_t groups, chunk_count;
-    bool needs_class;              /* some group is finished by port class */
-    bool needs_ports;              /* some group compares ports */
-    bool needs_interval;           /* some group is a list */
-    bool linear;                   /* nothing but the row list says what its answers are */
-    bool identity;                 /* numbers[id + 1] == id: ids are row numbers */
+    bool needs_class;    /* some group is finished by port class */
+    bool needs_ports;    /* some group compares ports */
+    bool needs_interval; /* some group is a list */
+    bool linear;         /* nothing but the row list says what its answers are */
+    bool identity;       /* numbers[id + 1] == id: ids are row numbers */
     address_view address[2];
     port_view ports;
     group_view group[MOST_GROUPS];
     const struct chunk *chunks;
     const uint32_t *rest_ids;
-    const int32_t *numbers;        /* NULL with PASTORE_VERDICT_ACTION */
+    const int32_t *numbers; /* NULL with PASTORE_VERDICT_ACTION */
     const uint8_t *actions;
 } side_view;
 
@@ -205,8 +208,8 @@ typedef struct side_packets {
 } side_packets;
 
 /* Ways through the groups of a side, one for each instruction set: scan_scalar.c, scan_avx2.c, scan_avx512.c. `classify` gives
- * every packet the smallest id of all groups, or NO_ID. `match` does the same for one packet, whose source port, destination port and protocol are the lowest, next and
- * third 16 bits of `ports`; all of it comes in registers. They touch no chunks. */
+ * every packet the smallest id of all groups, or NO_ID. `match` does the same for one packet, whose source port, destination port
+ * and protocol are the lowest, next and third 16 bits of `ports`; all of it comes in registers. They touch no chunks. */
 typedef struct isa {
     const char *name;
     void (*classify4)(const side_view *side, const side_packets *packets, size_t n, uint32_t *ids);

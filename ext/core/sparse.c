@@ -43,8 +43,8 @@ static entry *sort_entries(entry *from, entry *to, size_t n, bool by_major, uint
 }
 
 /* The classes of a field that a rule lies in, each once. */
-static uint32_t classes_in(const compiler *c, unsigned field, const field_classes *f, uint32_t rule, uint32_t stamp, uint32_t *stamps,
-                           uint32_t *found) {
+static uint32_t classes_in(const compiler *c, unsigned field, const field_classes *f, uint32_t rule, uint32_t stamp,
+                           uint32_t *stamps, uint32_t *found) {
     const uint32_t first = f->run_of[c->address[field].lo[rule]], last = f->run_of[c->address[field].hi[rule]];
     uint32_t count = 0;
     for (uint32_t run = first; run <= last; run++) {
@@ -58,7 +58,8 @@ static uint32_t classes_in(const compiler *c, unsigned field, const field_classe
 }
 
 /* All entries, in the order of the rules. NULL: too many. */
-static entry *spread(compiler *c, arena *scratch, const group_plan *plan, const field_classes f[2], unsigned major, size_t *count) {
+static entry *spread(compiler *c, arena *scratch, const group_plan *plan, const field_classes f[2], unsigned major,
+                     size_t *count) {
     uint32_t *stamps[2], *found[2], n[2];
     for (unsigned field = SRC; field <= DST; field++) {
         stamps[field] = arena_zeroed(scratch, f[field].classes, sizeof *stamps[field]);
@@ -119,7 +120,8 @@ static bool make_matrix(compiler *c, arena *scratch, const group_plan *plan, con
     return true;
 }
 
-/* The array into which the lines are laid. Cell `i` of it is cell i - minors of what is stored, so that shifts are not negative. */
+/* The array into which the lines are laid. Cell `i` of it is cell i - minors of what is stored, so that shifts are not negative.
+ */
 typedef struct packing {
     uint64_t *cells;
     uint64_t *occupied;      /* a bit a cell */
@@ -149,7 +151,8 @@ static size_t first_try(const packing *p, uint32_t hint) {
 /* Finds where the first cell of the line goes, or SIZE_MAX. */
 static size_t find_place(compiler *c, packing *p, const uint32_t *columns, uint32_t length, uint32_t minors) {
     const uint32_t span = columns[length - 1] - columns[0];
-    /* What lines of this kind did not find room in, this one will hardly: kinds are the number of cells and the size of the span. */
+    /* What lines of this kind did not find room in, this one will hardly: kinds are the number of cells and the size of the span.
+     */
     const uint32_t kind = (length < LONG_LINE ? length : LONG_LINE) * 32 + (span ? 32 - (uint32_t)__builtin_clz(span) : 0);
     uint32_t *hint = &p->hints[kind];
     while (p->full < p->room && p->occupied[p->full / WORD] == UINT64_MAX)
@@ -173,7 +176,8 @@ static size_t find_place(compiler *c, packing *p, const uint32_t *columns, uint3
 
 /* Lines by falling number of cells. */
 static uint32_t *longest_first(arena *scratch, const matrix *m) {
-    uint32_t *order = arena_take(scratch, m->majors, sizeof *order), *place = arena_zeroed(scratch, (size_t)m->minors + 2, sizeof *place);
+    uint32_t *order = arena_take(scratch, m->majors, sizeof *order),
+             *place = arena_zeroed(scratch, (size_t)m->minors + 2, sizeof *place);
     if (scratch->failed)
         return NULL;
     for (uint32_t line = 0; line < m->majors; line++)

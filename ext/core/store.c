@@ -100,8 +100,8 @@ static int store_group(block *b, const compiler *c, const built_group *from, gro
     int error = PASTORE_OK;
     *to = from->g;
     if (from->cells)
-        error = block_copy(b, from->cells, (size_t)to->cell_count,
-                           to->pair == PAIR_SPARSE ? sizeof(uint64_t) : sizeof(uint32_t), &to->cells);
+        error = block_copy(b, from->cells, (size_t)to->cell_count, to->pair == PAIR_SPARSE ? sizeof(uint64_t) : sizeof(uint32_t),
+                           &to->cells);
     if (!error)
         error = block_copy(b, from->answers, (size_t)to->answer_count, answer_size(to), &to->answers);
     if (!error && from->shapes)

@@ -42,7 +42,7 @@ typedef struct tuner {
     uint32_t *all;
     built_group narrow; /* shared by candidates */
     bool narrow_built, narrow_refused;
-    uint64_t done;      /* work of the candidates that were built */
+    uint64_t done;             /* work of the candidates that were built */
     size_t room, shared_bytes; /* what every candidate needs besides its groups */
     candidate found[LAYOUTS];
     uint32_t found_count;
