@@ -192,7 +192,9 @@ def test_rows_that_can_never_be_the_answer_are_counted() -> None:
 
 def test_rows_behind_one_that_takes_every_packet_are_dead_and_keep_their_numbers() -> None:
     rows = make_rules("fw", 300, 3).rows.copy()
-    rows[100] = SpecificFilters.from_columns(src_lo=[0], src_hi=[0xFFFFFFFF], dst_lo=[0], dst_hi=[0xFFFFFFFF], action="allow").rows[0]
+    rows[100] = SpecificFilters.from_columns(
+        src_lo=[0], src_hi=[0xFFFFFFFF], dst_lo=[0], dst_hi=[0xFFFFFFFF], action="allow"
+    ).rows[0]
     rows["direction"], rows["rank"] = 2, np.arange(300)
     matcher = Matcher(SpecificFilters(rows))
     assert matcher.stats.dead_rows >= 199
