@@ -130,11 +130,13 @@ static ALWAYS_INLINE void keep_place(const address_view *view, uint32_t interval
     }
 }
 
-static ALWAYS_INLINE void address_pass4(const address_view *side, const uint32_t *x, uint32_t groups, uint32_t *place,
-                                        const unsigned n, const bool only) {
+/* The places of the packets. With `leave`, the search may end above the last lines: then they are places of lines, and the answer
+ * is true. */
+static ALWAYS_INLINE bool address_pass4(const address_view *side, const uint32_t *x, uint32_t groups, uint32_t *place,
+                                        const unsigned n, const bool only, const bool leave) {
     const address_view view = *side;
     if (only && small_records4(&view, x, place, n))
-        return;
+        return false;
     uint32_t level = search_top4(&view, x, place, n);
     for (; level > 1; level--) {
         const uint32_t *lines = view.level[level - 1];
@@ -144,6 +146,8 @@ static ALWAYS_INLINE void address_pass4(const address_view *side, const uint32_t
             place[i] = ((uint32_t)first + line4(lines + first, x[i])) * LINE4;
         }
     }
+    if (leave && level > 0)
+        return true;
     const bool large = (uint64_t)view.intervals * groups * sizeof *view.records > LARGE_RECORDS;
     const uint32_t *lines = view.level[0];
     if (level == 0) {
@@ -162,6 +166,7 @@ static ALWAYS_INLINE void address_pass4(const address_view *side, const uint32_t
             keep_place(&view, (uint32_t)first + line4(lines + first, x[i]), groups, &place[i], only, false);
         }
     }
+    return false;
 }
 
 static ALWAYS_INLINE void address_pass6(const address_view *side, const uint8_t *x, uint32_t groups, uint32_t *place,
@@ -347,8 +352,8 @@ static ALWAYS_INLINE void whole_group(const side_view *side, uint32_t k, const b
 static ALWAYS_INLINE void address_passes(const side_view *side, const side_packets *p, size_t at, block *b, const unsigned n,
                                          const enum family family, const bool only) {
     if (family == IPV4) {
-        address_pass4(&side->address[SRC], p->src4 + at, side->groups, b->place[SRC], n, only);
-        address_pass4(&side->address[DST], p->dst4 + at, side->groups, b->place[DST], n, only);
+        address_pass4(&side->address[SRC], p->src4 + at, side->groups, b->place[SRC], n, only, false);
+        address_pass4(&side->address[DST], p->dst4 + at, side->groups, b->place[DST], n, only, false);
     } else {
         address_pass6(&side->address[SRC], p->src6 + 16 * at, side->groups, b->place[SRC], n, only);
         address_pass6(&side->address[DST], p->dst6 + 16 * at, side->groups, b->place[DST], n, only);
@@ -359,10 +364,47 @@ static ALWAYS_INLINE void address_passes(const side_view *side, const side_packe
         ports_pass(p, at, b->ports, n);
 }
 
+/* A side of one group with dense cells is what small sets have, and there every store that a later pass loads again counts. So
+ * the last line of the search for the destination, the port class, cell and answer are one pass. (The source's line, too, would
+ * take more registers for the places of tables than there are.) */
+static ALWAYS_INLINE void last_pass(const side_view *side, const uint32_t *dst4, const block *b, uint32_t *ids, const unsigned n,
+                                    const enum finish finish, const bool dst_line) {
+    const group_view g = side->group[0];
+    const uint32_t *lines = side->address[DST].level[0], *records = side->address[DST].records;
+    const uint16_t *classes = side->ports.classes;
+    UNROLL(4)
+    for (unsigned i = 0; i < n; i++) {
+        const size_t first = b->place[DST][i];
+        const uint32_t dst = dst_line ? records[first + line4(lines + first, dst4[i])] : (uint32_t)first;
+        ids[i] = finish_payload(&g, payload_of(&g, b->place[SRC][i], dst, PAIR_DENSE), classes[b->class[i]], 0, NO_ID, finish);
+    }
+}
+
+static ALWAYS_INLINE void dense_block4(const side_view *side, const side_packets *p, size_t at, block *b, uint32_t *ids,
+                                       const unsigned n) {
+    const uint32_t *dst4 = p->dst4 + at;
+    address_pass4(&side->address[SRC], p->src4 + at, 1, b->place[SRC], n, true, false);
+    const bool dst_line = address_pass4(&side->address[DST], dst4, 1, b->place[DST], n, true, true);
+    port_cells(&side->ports, p, at, b->class, n);
+    if (side->group[0].finish == FINISH_DIRECT && dst_line)
+        last_pass(side, dst4, b, ids, n, FINISH_DIRECT, true);
+    else if (side->group[0].finish == FINISH_DIRECT)
+        last_pass(side, dst4, b, ids, n, FINISH_DIRECT, false);
+    else if (dst_line)
+        last_pass(side, dst4, b, ids, n, FINISH_SHAPE, true);
+    else
+        last_pass(side, dst4, b, ids, n, FINISH_SHAPE, false);
+}
+
 static ALWAYS_INLINE void classify_block(const side_view *side, const side_packets *p, size_t at, uint32_t *ids, const unsigned n,
                                          const enum family family) {
     block b;
     if (side->groups == 1 && !side->needs_interval) {
+        const group_view *g = &side->group[0];
+        if (family == IPV4 && g->pair == PAIR_DENSE && (g->finish == FINISH_DIRECT || (g->finish == FINISH_SHAPE && !g->large))) {
+            dense_block4(side, p, at, &b, ids, n);
+            return;
+        }
         address_passes(side, p, at, &b, n, family, true);
         whole_group(side, 0, &b, ids, n, true);
         return;
