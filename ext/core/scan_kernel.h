@@ -31,6 +31,7 @@
 
 #include <string.h>
 
+#include "columns.h"
 #include "side.h"
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
@@ -46,6 +47,9 @@
 
 /* Packets of a block. A call ends with a half block where that holds what is left. */
 enum { BLOCK = 64, HALF_BLOCK = 32 };
+
+/* So few packets are matched one by one, which takes less time than a half block that is mostly empty. */
+enum { SINGLES = 6 };
 
 /* Record words that take more than this are worth fetching ahead. */
 enum { LARGE_RECORDS = 24 << 10 };
@@ -441,51 +445,6 @@ static NEVER_INLINE void half_block6(const side_view *side, const side_packets *
     classify_block(side, p, at, ids, HALF_BLOCK, IPV6);
 }
 
-/* What is left of a call is taken out of its columns, so that nothing behind their ends is read. */
-static NEVER_INLINE void classify_rest(const side_view *side, const side_packets *p, size_t at, size_t n, uint32_t *ids,
-                                       const enum family family) {
-    uint32_t src4[HALF_BLOCK] = {0}, dst4[HALF_BLOCK] = {0}, found[HALF_BLOCK] LINE_ALIGNED;
-    uint8_t src6[HALF_BLOCK * 16] = {0}, dst6[HALF_BLOCK * 16] = {0}, protocol[HALF_BLOCK] = {0};
-    uint16_t sport[HALF_BLOCK] = {0}, dport[HALF_BLOCK] = {0};
-    if (family == IPV4) {
-        memcpy(src4, p->src4 + at, n * sizeof *src4);
-        memcpy(dst4, p->dst4 + at, n * sizeof *dst4);
-    } else {
-        memcpy(src6, p->src6 + 16 * at, n * 16);
-        memcpy(dst6, p->dst6 + 16 * at, n * 16);
-    }
-    memcpy(sport, p->sport + at, n * sizeof *sport);
-    memcpy(dport, p->dport + at, n * sizeof *dport);
-    memcpy(protocol, p->protocol + at, n * sizeof *protocol);
-    const side_packets rest = {
-        .src4 = src4, .dst4 = dst4, .src6 = src6, .dst6 = dst6, .sport = sport, .dport = dport, .protocol = protocol};
-    if (family == IPV4)
-        half_block4(side, &rest, 0, found);
-    else
-        half_block6(side, &rest, 0, found);
-    memcpy(ids, found, n * sizeof *ids);
-}
-
-static void classify4(const side_view *side, const side_packets *p, size_t n, uint32_t *ids) {
-    size_t i = 0;
-    for (; n - i >= BLOCK; i += BLOCK)
-        whole_block4(side, p, i, ids + i);
-    for (; n - i >= HALF_BLOCK; i += HALF_BLOCK)
-        half_block4(side, p, i, ids + i);
-    if (i < n)
-        classify_rest(side, p, i, n - i, ids + i, IPV4);
-}
-
-static void classify6(const side_view *side, const side_packets *p, size_t n, uint32_t *ids) {
-    size_t i = 0;
-    for (; n - i >= BLOCK; i += BLOCK)
-        whole_block6(side, p, i, ids + i);
-    for (; n - i >= HALF_BLOCK; i += HALF_BLOCK)
-        half_block6(side, p, i, ids + i);
-    if (i < n)
-        classify_rest(side, p, i, n - i, ids + i, IPV6);
-}
-
 /* One packet */
 
 /* Both searches go down together, so that their loads overlap. */
@@ -574,6 +533,65 @@ static uint32_t match6(const side_view *side, key src, key dst, uint64_t ports) 
     uint32_t s, d;
     both_intervals6(&side->address[SRC], &side->address[DST], src, dst, &s, &d);
     return match_intervals(side, s, d, ports);
+}
+
+static NEVER_INLINE void classify_singles(const side_view *side, const side_packets *p, size_t at, size_t n, uint32_t *ids,
+                                          const enum family family) {
+    for (size_t i = at; i < at + n; i++) {
+        const uint64_t ports = ports_word(p->sport[i], p->dport[i], p->protocol[i]);
+        ids[i - at] = family == IPV4
+                          ? match4(side, p->src4[i], p->dst4[i], ports)
+                          : match6(side, key_from_network(p->src6 + 16 * i), key_from_network(p->dst6 + 16 * i), ports);
+    }
+}
+
+/* What is left of a call is taken out of its columns, so that nothing behind their ends is read. */
+static NEVER_INLINE void classify_rest(const side_view *side, const side_packets *p, size_t at, size_t n, uint32_t *ids,
+                                       const enum family family) {
+    uint32_t src4[HALF_BLOCK] = {0}, dst4[HALF_BLOCK] = {0}, found[HALF_BLOCK] LINE_ALIGNED;
+    uint8_t src6[HALF_BLOCK * 16] = {0}, dst6[HALF_BLOCK * 16] = {0}, protocol[HALF_BLOCK] = {0};
+    uint16_t sport[HALF_BLOCK] = {0}, dport[HALF_BLOCK] = {0};
+    if (family == IPV4) {
+        memcpy(src4, p->src4 + at, n * sizeof *src4);
+        memcpy(dst4, p->dst4 + at, n * sizeof *dst4);
+    } else {
+        memcpy(src6, p->src6 + 16 * at, n * 16);
+        memcpy(dst6, p->dst6 + 16 * at, n * 16);
+    }
+    memcpy(sport, p->sport + at, n * sizeof *sport);
+    memcpy(dport, p->dport + at, n * sizeof *dport);
+    memcpy(protocol, p->protocol + at, n * sizeof *protocol);
+    const side_packets rest = {
+        .src4 = src4, .dst4 = dst4, .src6 = src6, .dst6 = dst6, .sport = sport, .dport = dport, .protocol = protocol};
+    if (family == IPV4)
+        half_block4(side, &rest, 0, found);
+    else
+        half_block6(side, &rest, 0, found);
+    memcpy(ids, found, n * sizeof *ids);
+}
+
+static void classify4(const side_view *side, const side_packets *p, size_t n, uint32_t *ids) {
+    size_t i = 0;
+    for (; n - i >= BLOCK; i += BLOCK)
+        whole_block4(side, p, i, ids + i);
+    for (; n - i >= HALF_BLOCK; i += HALF_BLOCK)
+        half_block4(side, p, i, ids + i);
+    if (side->groups && n - i <= SINGLES)
+        classify_singles(side, p, i, n - i, ids + i, IPV4);
+    else if (i < n)
+        classify_rest(side, p, i, n - i, ids + i, IPV4);
+}
+
+static void classify6(const side_view *side, const side_packets *p, size_t n, uint32_t *ids) {
+    size_t i = 0;
+    for (; n - i >= BLOCK; i += BLOCK)
+        whole_block6(side, p, i, ids + i);
+    for (; n - i >= HALF_BLOCK; i += HALF_BLOCK)
+        half_block6(side, p, i, ids + i);
+    if (side->groups && n - i <= SINGLES)
+        classify_singles(side, p, i, n - i, ids + i, IPV6);
+    else if (i < n)
+        classify_rest(side, p, i, n - i, ids + i, IPV6);
 }
 
 #endif
