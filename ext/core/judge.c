@@ -13,20 +13,20 @@
 
 enum { BATCH = 256, AXES = FIELDS };
 
-/* How much may be done. */
+/* How much may be done; a lookup counts as LOOKUP rows. */
 typedef struct limits {
-    uint64_t rows_tried; /* by the row list, for a side; a lookup counts as one more */
-    uint64_t cells;      /* of ports and protocol whose rows are looked at */
+    uint64_t rows_tried; /* by the row list, on packets of all kinds, a side */
+    uint64_t cells;      /* of ports and protocol whose rows are looked at, a side */
+    uint64_t rows_aimed; /* by the row list, on aimed packets, a table */
+    uint32_t packets;    /* aimed ones, a table */
     uint32_t counted;    /* up to so many rows it is counted how many can be the answer */
-    uint32_t packets;    /* aimed at rows, for a side */
     bool both;           /* aimed ones besides all kinds; each alone, too */
 } limits;
 
-static const limits LOADING = {(uint64_t)1 << 24, (uint64_t)1 << 18, 1024, 1 << 14, false};
-static const limits CLOSELY = {(uint64_t)1 << 26, (uint64_t)1 << 21, UINT32_MAX, 200000, true};
+enum { LOOKUP = 64 };
 
-/* With the whole of CLOSELY the row list is tried for so long on aimed packets. */
-static const uint64_t MOST_TRIED = (uint64_t)1 << 31;
+static const limits LOADING = {(uint64_t)1 << 23, (uint64_t)1 << 16, (uint64_t)1 << 24, 1 << 14, 1024, false};
+static const limits CLOSELY = {(uint64_t)1 << 24, (uint64_t)1 << 17, (uint64_t)1 << 29, 50000, UINT32_MAX, true};
 
 /* Where rows of the side begin, and behind where they end, on one axis; and the rows that hold what follows. */
 typedef struct axis {
@@ -373,7 +373,7 @@ static bool judge_kinds(judge *j) {
 
 /* Judges all kinds of packets if that is little work. *all: whether it was. */
 static bool try_kinds(judge *j, bool *all) {
-    const uint64_t most = j->limits->rows_tried, rows = (uint64_t)j->side->rows + 1;
+    const uint64_t most = j->limits->rows_tried, rows = (uint64_t)j->side->rows + LOOKUP;
     *all = false;
     if (rows > most / rows / 4)
         return true;
@@ -428,11 +428,11 @@ static key aim(const judge *j, uint32_t row, enum field field, uint64_t *state) 
     }
 }
 
-static bool try_aimed(judge *j) {
+static bool try_aimed(judge *j, bool all) {
     const uint32_t rows = j->side->rows, listed = j->table->list[j->family].count;
-    const uint64_t work = j->limits->both ? MOST_TRIED : j->limits->rows_tried;
-    uint64_t packets = work / ((uint64_t)listed + 1), state = j->table->rows;
-    packets = packets < j->limits->packets ? packets : j->limits->packets;
+    uint64_t packets = j->limits->rows_aimed / ((uint64_t)listed + LOOKUP), state = j->table->rows;
+    packets = (packets < j->limits->packets ? packets : j->limits->packets) / j->table->side_count;
+    packets = all && packets > BATCH ? BATCH : packets; /* nothing is left to be seen but that the row list says the same */
     if (rows == 0)
         return true;
     for (uint64_t i = 0; i < packets; i++) {
@@ -469,7 +469,7 @@ static bool judge_side(judge *j, uint8_t *live) {
     for (uint32_t i = 0, row = 0; i < j->side->rows; i++, row++)
         row = j->members[i] = next_member(j->table, j->family, bit, row);
     bool all = false;
-    return (!live || count_live(j, live)) && try_kinds(j, &all) && ((all && !j->limits->both) || try_aimed(j));
+    return (!live || count_live(j, live)) && try_kinds(j, &all) && ((all && !j->limits->both) || try_aimed(j, all));
 }
 
 /* Gives the first place of a side in side_of. */

@@ -31,6 +31,7 @@
 
 #include <string.h>
 
+#include "columns.h"
 #include "side.h"
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
@@ -46,6 +47,9 @@
 
 /* Packets of a block. A call ends with a half block where that holds what is left. */
 enum { BLOCK = 64, HALF_BLOCK = 32 };
+
+/* So few packets are matched one by one, which takes less time than a half block that is mostly empty. */
+enum { SINGLES = 6 };
 
 /* Record words that take more than this are worth fetching ahead. */
 enum { LARGE_RECORDS = 24 << 10 };
@@ -130,11 +134,13 @@ static ALWAYS_INLINE void keep_place(const address_view *view, uint32_t interval
     }
 }
 
-static ALWAYS_INLINE void address_pass4(const address_view *side, const uint32_t *x, uint32_t groups, uint32_t *place,
-                                        const unsigned n, const bool only) {
+/* The places of the packets. With `leave`, the search may end above the last lines: then they are places of lines, and the answer
+ * is true. */
+static ALWAYS_INLINE bool address_pass4(const address_view *side, const uint32_t *x, uint32_t groups, uint32_t *place,
+                                        const unsigned n, const bool only, const bool leave) {
     const address_view view = *side;
     if (only && small_records4(&view, x, place, n))
-        return;
+        return false;
     uint32_t level = search_top4(&view, x, place, n);
     for (; level > 1; level--) {
         const uint32_t *lines = view.level[level - 1];
@@ -144,6 +150,8 @@ static ALWAYS_INLINE void address_pass4(const address_view *side, const uint32_t
             place[i] = ((uint32_t)first + line4(lines + first, x[i])) * LINE4;
         }
     }
+    if (leave && level > 0)
+        return true;
     const bool large = (uint64_t)view.intervals * groups * sizeof *view.records > LARGE_RECORDS;
     const uint32_t *lines = view.level[0];
     if (level == 0) {
@@ -162,6 +170,7 @@ static ALWAYS_INLINE void address_pass4(const address_view *side, const uint32_t
             keep_place(&view, (uint32_t)first + line4(lines + first, x[i]), groups, &place[i], only, false);
         }
     }
+    return false;
 }
 
 static ALWAYS_INLINE void address_pass6(const address_view *side, const uint8_t *x, uint32_t groups, uint32_t *place,
@@ -347,8 +356,8 @@ static ALWAYS_INLINE void whole_group(const side_view *side, uint32_t k, const b
 static ALWAYS_INLINE void address_passes(const side_view *side, const side_packets *p, size_t at, block *b, const unsigned n,
                                          const enum family family, const bool only) {
     if (family == IPV4) {
-        address_pass4(&side->address[SRC], p->src4 + at, side->groups, b->place[SRC], n, only);
-        address_pass4(&side->address[DST], p->dst4 + at, side->groups, b->place[DST], n, only);
+        address_pass4(&side->address[SRC], p->src4 + at, side->groups, b->place[SRC], n, only, false);
+        address_pass4(&side->address[DST], p->dst4 + at, side->groups, b->place[DST], n, only, false);
     } else {
         address_pass6(&side->address[SRC], p->src6 + 16 * at, side->groups, b->place[SRC], n, only);
         address_pass6(&side->address[DST], p->dst6 + 16 * at, side->groups, b->place[DST], n, only);
@@ -359,10 +368,47 @@ static ALWAYS_INLINE void address_passes(const side_view *side, const side_packe
         ports_pass(p, at, b->ports, n);
 }
 
+/* A side of one group with dense cells is what small sets have, and there every store that a later pass loads again counts. So
+ * the last line of the search for the destination, the port class, cell and answer are one pass. (The source's line, too, would
+ * take more registers for the places of tables than there are.) */
+static ALWAYS_INLINE void last_pass(const side_view *side, const uint32_t *dst4, const block *b, uint32_t *ids, const unsigned n,
+                                    const enum finish finish, const bool dst_line) {
+    const group_view g = side->group[0];
+    const uint32_t *lines = side->address[DST].level[0], *records = side->address[DST].records;
+    const uint16_t *classes = side->ports.classes;
+    UNROLL(4)
+    for (unsigned i = 0; i < n; i++) {
+        const size_t first = b->place[DST][i];
+        const uint32_t dst = dst_line ? records[first + line4(lines + first, dst4[i])] : (uint32_t)first;
+        ids[i] = finish_payload(&g, payload_of(&g, b->place[SRC][i], dst, PAIR_DENSE), classes[b->class[i]], 0, NO_ID, finish);
+    }
+}
+
+static ALWAYS_INLINE void dense_block4(const side_view *side, const side_packets *p, size_t at, block *b, uint32_t *ids,
+                                       const unsigned n) {
+    const uint32_t *dst4 = p->dst4 + at;
+    address_pass4(&side->address[SRC], p->src4 + at, 1, b->place[SRC], n, true, false);
+    const bool dst_line = address_pass4(&side->address[DST], dst4, 1, b->place[DST], n, true, true);
+    port_cells(&side->ports, p, at, b->class, n);
+    if (side->group[0].finish == FINISH_DIRECT && dst_line)
+        last_pass(side, dst4, b, ids, n, FINISH_DIRECT, true);
+    else if (side->group[0].finish == FINISH_DIRECT)
+        last_pass(side, dst4, b, ids, n, FINISH_DIRECT, false);
+    else if (dst_line)
+        last_pass(side, dst4, b, ids, n, FINISH_SHAPE, true);
+    else
+        last_pass(side, dst4, b, ids, n, FINISH_SHAPE, false);
+}
+
 static ALWAYS_INLINE void classify_block(const side_view *side, const side_packets *p, size_t at, uint32_t *ids, const unsigned n,
                                          const enum family family) {
     block b;
     if (side->groups == 1 && !side->needs_interval) {
+        const group_view *g = &side->group[0];
+        if (family == IPV4 && g->pair == PAIR_DENSE && (g->finish == FINISH_DIRECT || (g->finish == FINISH_SHAPE && !g->large))) {
+            dense_block4(side, p, at, &b, ids, n);
+            return;
+        }
         address_passes(side, p, at, &b, n, family, true);
         whole_group(side, 0, &b, ids, n, true);
         return;
@@ -397,51 +443,6 @@ static NEVER_INLINE void whole_block6(const side_view *side, const side_packets 
 
 static NEVER_INLINE void half_block6(const side_view *side, const side_packets *p, size_t at, uint32_t *ids) {
     classify_block(side, p, at, ids, HALF_BLOCK, IPV6);
-}
-
-/* What is left of a call is taken out of its columns, so that nothing behind their ends is read. */
-static NEVER_INLINE void classify_rest(const side_view *side, const side_packets *p, size_t at, size_t n, uint32_t *ids,
-                                       const enum family family) {
-    uint32_t src4[HALF_BLOCK] = {0}, dst4[HALF_BLOCK] = {0}, found[HALF_BLOCK] LINE_ALIGNED;
-    uint8_t src6[HALF_BLOCK * 16] = {0}, dst6[HALF_BLOCK * 16] = {0}, protocol[HALF_BLOCK] = {0};
-    uint16_t sport[HALF_BLOCK] = {0}, dport[HALF_BLOCK] = {0};
-    if (family == IPV4) {
-        memcpy(src4, p->src4 + at, n * sizeof *src4);
-        memcpy(dst4, p->dst4 + at, n * sizeof *dst4);
-    } else {
-        memcpy(src6, p->src6 + 16 * at, n * 16);
-        memcpy(dst6, p->dst6 + 16 * at, n * 16);
-    }
-    memcpy(sport, p->sport + at, n * sizeof *sport);
-    memcpy(dport, p->dport + at, n * sizeof *dport);
-    memcpy(protocol, p->protocol + at, n * sizeof *protocol);
-    const side_packets rest = {
-        .src4 = src4, .dst4 = dst4, .src6 = src6, .dst6 = dst6, .sport = sport, .dport = dport, .protocol = protocol};
-    if (family == IPV4)
-        half_block4(side, &rest, 0, found);
-    else
-        half_block6(side, &rest, 0, found);
-    memcpy(ids, found, n * sizeof *ids);
-}
-
-static void classify4(const side_view *side, const side_packets *p, size_t n, uint32_t *ids) {
-    size_t i = 0;
-    for (; n - i >= BLOCK; i += BLOCK)
-        whole_block4(side, p, i, ids + i);
-    for (; n - i >= HALF_BLOCK; i += HALF_BLOCK)
-        half_block4(side, p, i, ids + i);
-    if (i < n)
-        classify_rest(side, p, i, n - i, ids + i, IPV4);
-}
-
-static void classify6(const side_view *side, const side_packets *p, size_t n, uint32_t *ids) {
-    size_t i = 0;
-    for (; n - i >= BLOCK; i += BLOCK)
-        whole_block6(side, p, i, ids + i);
-    for (; n - i >= HALF_BLOCK; i += HALF_BLOCK)
-        half_block6(side, p, i, ids + i);
-    if (i < n)
-        classify_rest(side, p, i, n - i, ids + i, IPV6);
 }
 
 /* One packet */
@@ -532,6 +533,65 @@ static uint32_t match6(const side_view *side, key src, key dst, uint64_t ports) 
     uint32_t s, d;
     both_intervals6(&side->address[SRC], &side->address[DST], src, dst, &s, &d);
     return match_intervals(side, s, d, ports);
+}
+
+static NEVER_INLINE void classify_singles(const side_view *side, const side_packets *p, size_t at, size_t n, uint32_t *ids,
+                                          const enum family family) {
+    for (size_t i = at; i < at + n; i++) {
+        const uint64_t ports = ports_word(p->sport[i], p->dport[i], p->protocol[i]);
+        ids[i - at] = family == IPV4
+                          ? match4(side, p->src4[i], p->dst4[i], ports)
+                          : match6(side, key_from_network(p->src6 + 16 * i), key_from_network(p->dst6 + 16 * i), ports);
+    }
+}
+
+/* What is left of a call is taken out of its columns, so that nothing behind their ends is read. */
+static NEVER_INLINE void classify_rest(const side_view *side, const side_packets *p, size_t at, size_t n, uint32_t *ids,
+                                       const enum family family) {
+    uint32_t src4[HALF_BLOCK] = {0}, dst4[HALF_BLOCK] = {0}, found[HALF_BLOCK] LINE_ALIGNED;
+    uint8_t src6[HALF_BLOCK * 16] = {0}, dst6[HALF_BLOCK * 16] = {0}, protocol[HALF_BLOCK] = {0};
+    uint16_t sport[HALF_BLOCK] = {0}, dport[HALF_BLOCK] = {0};
+    if (family == IPV4) {
+        memcpy(src4, p->src4 + at, n * sizeof *src4);
+        memcpy(dst4, p->dst4 + at, n * sizeof *dst4);
+    } else {
+        memcpy(src6, p->src6 + 16 * at, n * 16);
+        memcpy(dst6, p->dst6 + 16 * at, n * 16);
+    }
+    memcpy(sport, p->sport + at, n * sizeof *sport);
+    memcpy(dport, p->dport + at, n * sizeof *dport);
+    memcpy(protocol, p->protocol + at, n * sizeof *protocol);
+    const side_packets rest = {
+        .src4 = src4, .dst4 = dst4, .src6 = src6, .dst6 = dst6, .sport = sport, .dport = dport, .protocol = protocol};
+    if (family == IPV4)
+        half_block4(side, &rest, 0, found);
+    else
+        half_block6(side, &rest, 0, found);
+    memcpy(ids, found, n * sizeof *ids);
+}
+
+static void classify4(const side_view *side, const side_packets *p, size_t n, uint32_t *ids) {
+    size_t i = 0;
+    for (; n - i >= BLOCK; i += BLOCK)
+        whole_block4(side, p, i, ids + i);
+    for (; n - i >= HALF_BLOCK; i += HALF_BLOCK)
+        half_block4(side, p, i, ids + i);
+    if (side->groups && n - i <= SINGLES)
+        classify_singles(side, p, i, n - i, ids + i, IPV4);
+    else if (i < n)
+        classify_rest(side, p, i, n - i, ids + i, IPV4);
+}
+
+static void classify6(const side_view *side, const side_packets *p, size_t n, uint32_t *ids) {
+    size_t i = 0;
+    for (; n - i >= BLOCK; i += BLOCK)
+        whole_block6(side, p, i, ids + i);
+    for (; n - i >= HALF_BLOCK; i += HALF_BLOCK)
+        half_block6(side, p, i, ids + i);
+    if (side->groups && n - i <= SINGLES)
+        classify_singles(side, p, i, n - i, ids + i, IPV6);
+    else if (i < n)
+        classify_rest(side, p, i, n - i, ids + i, IPV6);
 }
 
 #endif

@@ -105,4 +105,17 @@ def _tables() -> Iterator[bytes]:
         shutil.rmtree(folder)
 
 
-CORE_SEEDS: Final[dict[str, Callable[[], Iterator[bytes]]]] = {"fuzz_frames": _captures, "fuzz_load": _tables}
+def _rows() -> Iterator[bytes]:
+    """Yield rows for every layout and instruction set."""
+    import random
+
+    draw = random.Random(3)
+    for how in range(0, 256, 5):
+        yield bytes([how, draw.choice((0, 0, 8, 40))]) + draw.randbytes(14 * draw.choice((1, 3, 20, 60)))
+
+
+CORE_SEEDS: Final[dict[str, Callable[[], Iterator[bytes]]]] = {
+    "fuzz_build": _rows,
+    "fuzz_frames": _captures,
+    "fuzz_load": _tables,
+}

@@ -1,17 +1,13 @@
 """The targets in C, ``ext/fuzz/fuzz_*.c``, built with the sanitizers and libFuzzer, or the program that replays files."""
 
-import os
 import subprocess
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from tests.support.core import flags_of
+from tests.support.core import CORE, ROOT, SANITIZED, compile_core
 
-ROOT: Final = Path(__file__).parents[2]
-SANITIZERS: Final = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-_FLAGS: Final = ("-std=c11", "-g", "-O1", "-fno-omit-frame-pointer", f"-I{ROOT / 'ext' / 'core'}", *SANITIZERS)
+_FLAGS: Final = ("-std=c11", f"-I{CORE}", *SANITIZED)
 
 
 def names() -> list[str]:
@@ -20,22 +16,19 @@ def names() -> list[str]:
 
 
 def objects(folder: Path, compiler: str, flags: Sequence[str] = ()) -> list[Path]:
-    """Compile the whole core once, and return its objects.
+    """Compile the whole core, and return its objects.
 
     Raises
     ------
-    subprocess.CalledProcessError
-        If that fails; the compiler has said why.
+    AssertionError, subprocess.CalledProcessError
+        If that fails, with what the compiler says.
     """
+    made, complaints = compile_core(folder, [*SANITIZED, *flags], compiler.split())
+    assert not complaints, complaints
     folder.mkdir(parents=True, exist_ok=True)
-
-    def one(source: Path) -> Path:
-        made = folder / f"{source.stem}.o"
-        _run(compiler, *_FLAGS, *flags, *flags_of(source), "-c", source, "-o", made)
-        return made
-
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        return list(pool.map(one, sorted((ROOT / "ext" / "core").glob("*.c"))))
+    frames = folder / "frames.o"
+    _run(compiler, *_FLAGS, *flags, "-c", CORE / "frames.c", "-o", frames)
+    return [*made, frames]
 
 
 def program(name: str, core: Sequence[Path], out: Path, compiler: str, flags: Sequence[str] = (), *others: Path) -> Path:

@@ -16,7 +16,7 @@ from pastore.filters.specific import SpecificFilters
 from pastore.matcher import Matcher
 from tests.support import captures as c
 from tests.support.command import pastore
-from tests.support.core import COMPILER, CORE, ROOT, compile_core
+from tests.support.core import COMPILER, CORE, ROOT, SANITIZED, compile_core
 from tests.support.rulesets import network_bytes
 from tests.support.traffic import damaged, random_frames
 
@@ -30,12 +30,11 @@ ME = ("10.20.4.7", "2001:db8:20::7")
 def judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example under sanitizers."""
     folder = tmp_path_factory.mktemp("judge")
-    sanitizers = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    objects, complaints = compile_core(folder / "objects", sanitizers)
+    objects, complaints = compile_core(folder / "objects", SANITIZED)
     assert complaints == ""
     warnings = ["-std=c11", "-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Werror"]
     source = str(ROOT / "examples/c/judge.c")
-    command = [*COMPILER, *warnings, *sanitizers, f"-I{CORE}", source, *map(str, objects), "-o", str(folder / "judge")]
+    command = [*COMPILER, *warnings, *SANITIZED, f"-I{CORE}", source, *map(str, objects), "-o", str(folder / "judge")]
     subprocess.run(command, check=True)
     return folder / "judge"
 

@@ -6,12 +6,14 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha1
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 CORE: Final = ROOT / "ext" / "core"
 PROGRAMS: Final = ROOT / "tests" / "c"
+SANITIZED: Final = ("-g", "-O1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 COMPILER: Final = (os.environ.get("CC") or shutil.which("cc") or "gcc").split()
 
 
@@ -70,7 +72,7 @@ def compile_core(
     Parameters
     ----------
     folder : path
-        Where the objects go; made if it is not there.
+        Where the objects go, made if it is not there; those of the whole core of this project are kept under build/ instead.
     flags : iterable of str
     compiler : sequence of str
     core : path
@@ -85,18 +87,37 @@ def compile_core(
     str
         What the compiler complained of; empty when all is well.
     """
+    kept = core == CORE and sources is None
+    if kept:
+        folder = _kept_objects(compiler, flags := list(flags))
     folder.mkdir(parents=True, exist_ok=True)
     known, x86 = settings(core), is_for_x86(compiler)
+    changed = max(path.stat().st_mtime for path in [*core.glob("*.h"), core / "sources.mk"])
 
     def compile_one(source: Path) -> tuple[Path, str]:
         own = flags_of(source, core) if x86 else []
         target = folder / f"{source.stem}.o"
-        command = [*compiler, *known["CORE_CFLAGS"], *own, *flags, f"-I{core}", "-c", str(source), "-o", str(target)]
-        return target, subprocess.run(command, capture_output=True, text=True, check=False).stderr
+        if kept and target.exists() and target.stat().st_mtime > max(changed, source.stat().st_mtime):
+            return target, ""
+        made = target.with_suffix(f".{os.getpid()}")
+        command = [*compiler, *known["CORE_CFLAGS"], *own, *flags, f"-I{core}", "-c", str(source), "-o", str(made)]
+        complaint = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+        if made.exists():  # whole, under its name: another process may be at the same
+            made.replace(target)
+        if complaint and kept:
+            target.unlink(missing_ok=True)
+        return target, complaint
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         made = list(pool.map(compile_one, core_sources(core) if sources is None else sources))
     return [target for target, _ in made], "".join(complaint for _, complaint in made)
+
+
+def _kept_objects(compiler: Sequence[str], flags: Sequence[str]) -> Path:
+    """Return the folder for objects of this core: with sanitizers they take a minute, and many tests need them."""
+    version = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=True).stdout
+    name = sha1(repr((list(compiler), version, list(flags))).encode(), usedforsecurity=False).hexdigest()[:12]
+    return ROOT / "build" / "core" / name
 
 
 def build_program(
@@ -114,7 +135,7 @@ def build_program(
     sources : sequence of path
         The program's own files.
     flags : sequence of str
-        For its own files, the core and the linker.
+        For its own files, the core and the linker; -DC... for its own files only.
     compiler : sequence of str
     link : sequence of str
         For the linker only.
@@ -124,8 +145,9 @@ def build_program(
     AssertionError
         If it cannot be compiled without a warning; the message is the compiler's.
     """
-    objects, complaints = compile_core(folder / "objects", flags, compiler)
+    objects, complaints = compile_core(folder / "objects", [flag for flag in flags if not flag.startswith("-DC")], compiler)
     assert not complaints, complaints
+    folder.mkdir(parents=True, exist_ok=True)
     program = folder / sources[0].stem
     warnings = ["-std=c11", "-Wall", "-Wextra", "-Wshadow", "-Werror"]
     command = [*compiler, *warnings, *flags, f"-I{CORE}", f"-I{ROOT / 'tests' / 'support'}", *map(str, sources)]

@@ -10,6 +10,9 @@
 
 enum { MOST_ROWS = 300, PACKETS = 600 };
 
+static const char *const LAYOUTS_BY_NAME[LAYOUTS] = {"linear",     "bits", "lists",     "four/compare", "four/large",
+                                                     "four/small", "two",  "one/shape", "one/direct"};
+
 static unsigned long allocations; /* counted where the harness says so */
 
 static uint64_t state;

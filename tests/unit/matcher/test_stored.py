@@ -218,7 +218,7 @@ class TestRefusals:
             pastore.open(tmp_path / "pipe")
 
     def test_another_version(self, tmp_path: Path, rich: Matcher) -> None:
-        data = tables.put_together(tables.taken_apart(tables.saved(rich, tmp_path)), version=2)
+        data = tables.put_together(tables.taken_apart(tables.saved(rich, tmp_path)), version=1)
         assert "another version" in refusal(data, tmp_path)
 
     def test_the_other_byte_order(self, tmp_path: Path, rich: Matcher) -> None:
