@@ -447,16 +447,29 @@ static bool try_aimed(judge *j, bool all) {
     return judge_scanned(j);
 }
 
-/* How many rows can be the answer: the compiler's own count, once more. */
+/* Whether the rows of the chunks are rules, by their ids. */
+static bool rest_is_live(const judge *j, const compiler *c) {
+    const uint32_t *ids = at(j->table, j->side->rest_ids), *rows = at(j->table, j->side->rest_rows);
+    uint32_t rule = 0;
+    for (uint32_t i = 0; i < j->side->rest; i++) {
+        while (rule < c->count && c->rules[rule].row < rows[i])
+            rule++;
+        if (rule == c->count || c->rules[rule].row != rows[i] || c->rules[rule].id != ids[i])
+            return false;
+    }
+    return true;
+}
+
+/* Which rows can be the answer: what the compiler says, once more. */
 static bool count_live(judge *j, uint8_t *live) {
     compiler c = {.table = j->table, .family = j->family};
     const bool counted = take_rules(&c, j->members, j->side->rows) == PASTORE_OK;
-    const bool right = counted && c.count == j->side->live && c.ids == j->side->ids;
+    const bool right = counted && c.count == j->side->live && c.ids == j->side->ids && rest_is_live(j, &c);
     for (uint32_t i = 0; counted && i < c.count; i++)
         live[c.rules[i].row] = 1;
     arena_empty(&c.arena);
     j->arena.failed |= !counted;
-    return right || breaks(j, "a side counts the rows that can be the answer");
+    return right || breaks(j, "a side counts the rows that can be the answer, and chunks hold no others");
 }
 
 static bool judge_side(judge *j, uint8_t *live) {

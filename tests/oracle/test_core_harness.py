@@ -71,7 +71,7 @@ def test_stored_tables_of_any_bytes_are_refused_or_safe(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     wholes = []
     for number, family in enumerate((4, 6)):
-        rules = make_rules("fw", 90, seed=number, family=family, one_way=True)
+        rules = make_rules("fw", 12, seed=number, family=family, one_way=True)
         Matcher(rules, memory_limit=None if number else 20_000).save(tmp_path / f"{family}.pastore")
         wholes.append(np.frombuffer((tmp_path / f"{family}.pastore").read_bytes(), np.uint8))
     inputs = tmp_path / "inputs"
