@@ -16,8 +16,9 @@ from typing import Final, NamedTuple
 
 from tests.fuzz import native
 from tests.fuzz.corpora import CORPORA, seeds_of, settings_of, targets, trim
+from tests.support.core import ROOT
 
-BUILD: Final = native.ROOT / "build" / "fuzz"
+BUILD: Final = ROOT / "build" / "fuzz"
 TIMEOUT: Final = 20  # seconds that one input may take
 MEMORY: Final = 2048  # MiB
 _COVERED: Final = re.compile(r"cov: (\d+) ft: (\d+) corp: (\d+)/(\d+\w*)")
@@ -117,7 +118,7 @@ def keep(name: str, command: list[str]) -> None:
         places = map(str, (folder / "merged", CORPORA / name, folder / "seeds", folder / "corpus"))
         subprocess.run([*command, "-merge=1", *places], stdout=said, stderr=said, check=True)
     kept = trim(folder / "merged", CORPORA / name)
-    print(f"{name}: {kept} inputs in {(CORPORA / name).relative_to(native.ROOT)}", flush=True)
+    print(f"{name}: {kept} inputs in {(CORPORA / name).relative_to(ROOT)}", flush=True)
 
 
 def _command(name: str, folder: Path) -> list[str]:
