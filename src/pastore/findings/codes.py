@@ -222,6 +222,37 @@ _CODES: Final = (
         "None needed: the writer was stopped in the middle of its last event.",
     ),
     Code("PA161", _E, "line of the audit log is damaged", "Restore the log from a copy; the line was skipped."),
+    Code(
+        "PA170",
+        _E,
+        "directory cannot be reached",
+        "Check the server's name, and that its port is open from here.",
+        w.DS_SERVER_DOWN,
+        5474,
+    ),
+    Code("PA171", _E, "directory refuses the logon", "Log on as a user who may read the policies.", w.LOGON_FAILURE, 5474),
+    Code(
+        "PA172",
+        _E,
+        "connection to the directory is not safe",
+        "Make the server's certificate right, or give that of its authority with --ca-file.",
+        w.DS_SERVER_DOWN,
+        5474,
+    ),
+    Code(
+        "PA173",
+        _E,
+        "answer of the directory is not whole",
+        "Ask again, or another server; a part of a policy is never used.",
+        w.DS_SERVER_DOWN,
+        5474,
+    ),
+    Code(
+        "PA174",
+        _W,
+        "answer of the directory is left out in part",
+        "None needed if the server is the right one; what it sent was not asked for.",
+    ),
     Code("PA180", _E, "line is not valid LDIF", "Export the objects again with ldapsearch or ldifde."),
     Code(
         "PA190", _E, "text is not valid JSON", "Mend the text at the place given, or write the file again with pastore convert."
@@ -409,6 +440,12 @@ _CODES: Final = (
     ),
     Code("PA503", _W, "exemptions let packets pass", "Set NoDefaultExempt to 3."),
     Code("PA504", _I, "falls back to clear text", "Take the option out where clear text must not pass."),
+    Code(
+        "PA505",
+        _W,
+        "server's certificate was not looked at",
+        "Leave --insecure out, and give the certificate of the server's authority with --ca-file.",
+    ),
 )
 
 CODES: Final = {code.code: code for code in _CODES}
