@@ -37,6 +37,8 @@ def load(
     format: str | None = None,
     system: str | PathLike[str] | None = None,
     access: Access | None = None,
+    computer: str | None = None,
+    site: str | None = None,
 ) -> Loaded:
     """Read the policy of a source.
 
@@ -53,13 +55,15 @@ def load(
         The SYSTEM hive that holds NoDefaultExempt.
     access : pastore.directory.Access, optional
         How a directory is asked: user, password or ticket, certificates, timeout.
+    computer, site : str, optional
+        In a directory: the policy that this computer gets from Group Policy.
 
     Returns
     -------
     Loaded
         ``.policy`` is None when none could be obtained; ``.findings`` then says why. Bad input never raises.
     """
-    return load_source(source, policy=policy, format=format, system=system, access=access)
+    return load_source(source, policy=policy, format=format, system=system, access=access, computer=computer, site=site)
 
 
 @dataclass(frozen=True, slots=True)

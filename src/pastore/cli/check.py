@@ -50,6 +50,8 @@ class Job(NamedTuple):
     fixed: bool = False  # options are given that a compiled table has fixed
     is_guessed: bool = False  # the SYSTEM hive was found in the folder and not given
     access: "Access | None" = None  # of a directory
+    computer: str | None = None
+    site: str | None = None
 
 
 class Checked(NamedTuple):
@@ -68,7 +70,7 @@ def check_source(job: Job) -> Checked:
 
     if job.source_format == "compiled" or (job.source_format is None and is_table(job.source)):
         return check_table(job)
-    loaded = load(job.source, policy=job.policy, format=job.source_format, system=job.system, access=job.access)
+    loaded = load(job.source, policy=job.policy, format=job.source_format, system=job.system, **in_directory(job))
     if job.is_guessed and not loaded.policies:  # nobody asked for that hive: it must not stand in the way
         loaded = load(job.source, policy=job.policy, format=job.source_format)
     findings = list(loaded.findings)
@@ -92,6 +94,11 @@ def check_source(job: Job) -> Checked:
         rules, filters = count(policy)
         reports.append(Report(job.source, policy.name, rules, filters, (*told, *check_policy(policy, job.host, job.options))))
     return Checked(tuple(reports), answered=True, skipped=False)
+
+
+def in_directory(job: Job) -> dict[str, Any]:
+    """Return how a directory is asked, and about which computer."""
+    return {"access": job.access, "computer": job.computer, "site": job.site}
 
 
 def check_table(job: Job) -> Checked:
@@ -138,6 +145,8 @@ def jobs_of(sources: tuple[str, ...], host: "Host", options: dict[str, Any]) -> 
 
     settings = {name: options[name] for name in ("order", "target", "default_exempt")}
 
+    if (options["computer"] or options["site"]) and not any(is_url(source) for source in sources):
+        raise click.UsageError("--computer and --site are for directories, and none is given")
     access = access_from(options, ask=True) if any(is_url(source) for source in sources) else None
 
     def job(source: str, named: bool, system: str | None, is_guessed: bool = False) -> Job:
@@ -145,7 +154,8 @@ def jobs_of(sources: tuple[str, ...], host: "Host", options: dict[str, Any]) -> 
 
     for source in sources:
         if is_url(source):
-            yield job(source, True, options["system"])._replace(access=access)
+            named = job(source, True, options["system"])
+            yield named._replace(access=access, computer=options["computer"], site=options["site"])
         elif source != "-" and Path(source).is_dir():
             for folder, folders, files in os.walk(source):
                 folders.sort()

@@ -78,6 +78,10 @@ def source_options(command: F) -> F:
         click.option("--policy", "policy_name", metavar="NAME|GUID", help="Which policy; the assigned or only one if left out."),
         click.option("--system", metavar="HIVE", help="The SYSTEM hive that holds NoDefaultExempt."),
         click.option("--format", "source_format", type=click.Choice(FORMATS), help="Format of the source; sniffed if left out."),
+        click.option("--site", metavar="NAME", help="Directory: the site that the computer is in."),
+        click.option(
+            "--computer", metavar="NAME", help="Directory: the policy that this computer gets (account, DNS name or DN)."
+        ),
         click.option("--timeout", type=float, metavar="SECONDS", help="Directory: for all of a retrieval; 60 if left out."),
         click.option("--insecure", is_flag=True, help="Directory: do not look at the server's certificate."),
         click.option("--ca-file", metavar="FILE", help="Directory: certificates of authorities (PEM); the system's if left out."),
@@ -92,8 +96,8 @@ def source_options(command: F) -> F:
 def access_from(options: dict[str, Any], *, ask: bool) -> "Access":
     """Return how a directory is asked; ends with exit status 2 if the options do not go together.
 
-    A password comes from a file, the environment or, where `ask` allows it and somebody is there, a prompt; never from the command
-    line, which every user of the computer can read.
+    A password comes from a file, the environment or, where `ask` allows it and somebody is there, a prompt; never from the
+    command line, which every user of the computer can read.
     """
     import os
     import sys
@@ -178,6 +182,8 @@ _FIXED = (
     "default_exempt",
     "policy_name",
     "system",
+    "computer",
+    "site",
 )
 
 
@@ -197,7 +203,15 @@ def load_source(source: str, options: dict[str, Any]) -> "Loaded":
         loaded: Loaded = load_table(source)
     else:
         access = access_from(options, ask=True) if is_url(source) else None
-        loaded = load(source, policy=options["policy_name"], format=source_format, system=options["system"], access=access)
+        loaded = load(
+            source,
+            policy=options["policy_name"],
+            format=source_format,
+            system=options["system"],
+            access=access,
+            computer=options["computer"],
+            site=options["site"],
+        )
     if loaded.policy is None:
         from pastore.findings import Severity
         from pastore.findings.render import text_lines

@@ -81,7 +81,10 @@ def dial(location: Location, deadline: Deadline) -> socket.socket:
 
 
 def _connected(
-    made: socket.socket, address: "str | tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]", location: Location, deadline: Deadline
+    made: socket.socket,
+    address: "str | tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]",
+    location: Location,
+    deadline: Deadline,
 ) -> socket.socket:
     try:
         made.settimeout(deadline.remaining())
@@ -89,7 +92,8 @@ def _connected(
     except TimeoutError:
         made.close()
         raise DirectoryError(
-            "PA170", f"{location.where} did not answer in {deadline.seconds:g} seconds; check the address and the firewalls between"
+            "PA170",
+            f"{location.where} did not answer in {deadline.seconds:g} seconds; check the address and the firewalls between",
         ) from None
     except OSError as error:
         made.close()

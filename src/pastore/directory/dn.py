@@ -1,4 +1,4 @@
-"""Distinguished names (RFC 4514), as far as places in a domain need them: taken apart and compared, never normalized for display."""
+"""Distinguished names (RFC 4514), as far as places in a domain need them: taken apart and compared."""
 
 import re
 from typing import Final

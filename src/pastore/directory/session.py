@@ -1,7 +1,7 @@
 """A connection to a directory and searches through it: the only file that knows ldap3.
 
-ldap3 makes requests and takes answers apart; it neither opens the connection nor follows anything. Its unsafe defaults (certificates
-not looked at, referrals followed with the same password, no timeouts) have no part in that.
+ldap3 makes requests and takes answers apart; it neither opens the connection nor follows anything. Its unsafe defaults
+(certificates not looked at, referrals followed with the same password, no timeouts) have no part in that.
 """
 
 import re
@@ -116,8 +116,8 @@ class Session:
     Raises
     ------
     DirectoryError
-        PA170 if the server cannot be reached, PA171 if it refuses the logon, PA172 if TLS cannot be had, PA173 if the time is up or
-        the server does not speak LDAP as it should.
+        PA170 if the server cannot be reached, PA171 if it refuses the logon, PA172 if TLS cannot be had, PA173 if the time is up
+        or the server does not speak LDAP as it should.
     ValueError
         If it is no URL of a directory.
     """
@@ -266,7 +266,9 @@ class Session:
     def _default_base(self) -> str:
         found = self.root.text("defaultnamingcontext") or self.root.text("namingcontexts")
         if not found:
-            message = "the server does not say what its domain is; put the DN behind the server, as in ldaps://dc1/DC=corp,DC=example"
+            message = (
+                "the server does not say what its domain is; put the DN behind the server, as in ldaps://dc1/DC=corp,DC=example"
+            )
             raise DirectoryError("PA173", message)
         if not parse_dn(found):
             raise DirectoryError("PA173", f"the server calls its domain {found[:200]!r}, which is no DN")
@@ -313,18 +315,15 @@ class Session:
         paged = None if scope == "base" else PAGE
         cookie: bytes | None = None
         while True:
-            _, result, response, _ = self._call(
-                lambda cookie=cookie: self._connection.search(
-                    base,
-                    query,
-                    search_scope=scopes[scope],
-                    dereference_aliases=api.DEREF_NEVER,
-                    attributes=list(attributes),
-                    controls=more or None,
-                    paged_size=paged,
-                    paged_criticality=False,
-                    paged_cookie=cookie,
-                )
+            result, response = self._ask(
+                base,
+                query,
+                scopes[scope],
+                list(attributes),
+                controls=more or None,
+                paged_size=paged,
+                paged_criticality=False,
+                paged_cookie=cookie,
             )
             for item in response or ():
                 if item["type"] == "searchResRef":
@@ -332,7 +331,12 @@ class Session:
                     continue
                 dn = item["dn"]
                 parsed = parse_dn(dn)
-                if parsed is None or within_dn is None or not is_below(parsed, within_dn) or (scope == "base" and parsed != within_dn):
+                if (
+                    parsed is None
+                    or within_dn is None
+                    or not is_below(parsed, within_dn)
+                    or (scope == "base" and parsed != within_dn)
+                ):
                     self._report("PA174", f"the server sent {_cut(dn)}, which is not below {_cut(base)}; it is left out", dn)
                     continue
                 yield self._entry(dn, item["raw_attributes"], wanted)
@@ -340,6 +344,16 @@ class Session:
             cookie = _cookie(result)
             if not cookie:
                 return
+
+    def _ask(self, base: str, query: str, scope: Any, attributes: list[str], **more: Any) -> tuple[Any, Any]:
+        """Ask one question; the result and what was found."""
+        never = self._ldap3.DEREF_NEVER
+        _, result, response, _ = self._call(
+            lambda: self._connection.search(
+                base, query, search_scope=scope, dereference_aliases=never, attributes=attributes, **more
+            )
+        )
+        return result, response
 
     def _entry(self, dn: str, found: Mapping[str, Sequence[bytes]], wanted: set[str]) -> Entry:
         values: dict[str, tuple[bytes, ...]] = {}
@@ -358,11 +372,7 @@ class Session:
         while last != "*":
             first = int(last) + 1
             query = f"{name};range={first}-*"
-            _, result, response, _ = self._call(
-                lambda query=query: self._connection.search(
-                    dn, "(objectClass=*)", search_scope=self._ldap3.BASE, dereference_aliases=self._ldap3.DEREF_NEVER, attributes=[query]
-                )
-            )
+            result, response = self._ask(dn, "(objectClass=*)", self._ldap3.BASE, [query])
             self._judge(result, dn)
             last = ""
             for item in response or ():
@@ -383,7 +393,9 @@ class Session:
         if code == _NO_SUCH_OBJECT:
             raise NoSuchEntryError("PA103", f"the directory has no {_cut(base)}, or does not show it to this user")
         if code == _REFERRAL:
-            message = f"the server sends us elsewhere for {_cut(base)}, and referrals are not followed: name a server that holds it"
+            message = (
+                f"the server sends us elsewhere for {_cut(base)}, and referrals are not followed: name a server that holds it"
+            )
             raise DirectoryError("PA173", message)
         if code in _SIZES:
             raise DirectoryError("PA173", f"the server gave only a part of {_cut(base)}: its {_SIZES[code]} limit is exceeded")

@@ -1,4 +1,4 @@
-"""The policy store of a domain: one search for its objects, one for the Group Policy objects that point into it ([MS-GPIPSEC] 2.2.3)."""
+"""The policy store of a domain: one search for its objects, one for those that point into it ([MS-GPIPSEC] 2.2.3)."""
 
 from dataclasses import dataclass
 from typing import Final

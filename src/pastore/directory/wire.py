@@ -1,9 +1,9 @@
 """LDAP messages from a socket: whole ones only, looked at before ldap3 takes them apart, and none after the deadline.
 
-ldap3 waits for ever for a server that sends a byte now and then, collects whatever length a server announces, and takes structures
-apart without a limit. So it is not given the socket but a `MessageSocket`, whose ``recv`` gives exactly one message that is whole
-and sound. A message has to keep to what RFC 4511, 5.1 demands (definite lengths), and hold no more than a directory has reason to
-send.
+ldap3 waits for ever for a server that sends a byte now and then, collects whatever length a server announces, and takes
+structures apart without a limit. So it is not given the socket but a `MessageSocket`, whose ``recv`` gives exactly one message
+that is whole and sound. A message has to keep to what RFC 4511, 5.1 demands (definite lengths), and hold no more than a directory
+has reason to send.
 """
 
 import socket
@@ -49,8 +49,8 @@ class MessageSocket:
         self._charged = 0
         self.failure: DirectoryError | None = None
 
-    def recv(self, size: int) -> bytes:  # noqa: ARG002 (ldap3 gives a size, and takes any)
-        """Return the next message, empty if the server has ended the connection between two.
+    def recv(self, size: int) -> bytes:
+        """Return the next message, whatever the size asked for, empty if the server has ended the connection between two.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class MessageSocket:
             return b""
         buffer = self._buffer
         header = 2 + (buffer[1] & 0x7F if buffer[1] & 0x80 else 0)
-        if buffer[0] != _MESSAGE or not (header == 2 and buffer[1] < 0x80 or 2 < header <= 6):
+        if buffer[0] != _MESSAGE or not ((header == 2 and buffer[1] < 0x80) or 2 < header <= 6):
             raise _unsound("its answer does not begin as an LDAP message does")
         if header > 2:
             self._fill(header)
@@ -138,7 +138,8 @@ class MessageSocket:
         self._charged += length + _PER_MESSAGE + _PER_ELEMENT * elements
         if self._charged > self._limits.memory:
             raise DirectoryError(
-                "PA173", f"the server sends more than a policy store holds; it would take over {self._limits.memory >> 20} MiB here"
+                "PA173",
+                f"the server sends more than a policy store holds; it would take over {self._limits.memory >> 20} MiB here",
             )
         return message
 

@@ -253,6 +253,20 @@ _CODES: Final = (
         "answer of the directory is left out in part",
         "None needed if the server is the right one; what it sent was not asked for.",
     ),
+    Code(
+        "PA175",
+        _E,
+        "computer or site is not in the directory",
+        "Check the name, and that the server is one of the computer's domain.",
+        w.FILE_NOT_FOUND,
+    ),
+    Code(
+        "PA176",
+        _E,
+        "no policy is assigned to the computer",
+        "Assign one in a Group Policy object that applies to the computer; pastore show --assignment tells why none does.",
+        w.FILE_NOT_FOUND,
+    ),
     Code("PA180", _E, "line is not valid LDIF", "Export the objects again with ldapsearch or ldifde."),
     Code(
         "PA190", _E, "text is not valid JSON", "Mend the text at the place given, or write the file again with pastore convert."
@@ -430,6 +444,14 @@ _CODES: Final = (
         "Group Policy objects assign different policies",
         "Pick the policy with --policy; the links of the objects tell which is in force.",
     ),
+    Code(
+        "PA406",
+        _W,
+        "rights on a Group Policy object are not known",
+        "Ask as a user who may read them, or look on the computer with gpresult.",
+    ),
+    Code("PA407", _W, "WMI filter was not evaluated", "Look on the computer with gpresult whether the object applies."),
+    Code("PA408", _W, "site of the computer is not known", "Give --site; on the computer, nltest /dsgetsite tells it."),
     # PA5xx: security
     Code("PA501", _W, "pre-shared key", "Use Kerberos or certificates: the key is stored in clear text."),
     Code(

@@ -23,6 +23,8 @@ def load(
     format: str | None = None,
     system: str | os.PathLike[str] | None = None,
     access: Access | None = None,
+    computer: str | None = None,
+    site: str | None = None,
 ) -> Loaded:
     """Read a policy from a file, from a directory, or from the registry of the running Windows.
 
@@ -41,13 +43,15 @@ def load(
         The SYSTEM hive of the same computer, or another file with its services: NoDefaultExempt is read there.
     access : pastore.directory.Access, optional
         How a directory is asked; without it anonymously, with a certificate that the system trusts, for at most 60 seconds.
+    computer, site : str, optional
+        In a directory: the policy that this computer gets from Group Policy is meant.
 
     Returns
     -------
     Loaded
         `policy` is None when none could be obtained. Then a finding says why: PA101 the source cannot be read, PA102 it is of an
         unknown format, PA106 it is a compiled table (`pastore.open` opens those), PA103 to PA105 it holds no policy, or none or
-        several that can be meant; the same if `system` cannot be read, and PA129 if it is no SYSTEM hive. PA170 to PA173 say why
+        several that can be meant; the same if `system` cannot be read, and PA129 if it is no SYSTEM hive. PA170 to PA176 say why
         nothing came from a directory.
 
     Raises
@@ -59,7 +63,8 @@ def load(
     if not isinstance(path, str):
         raise TypeError(f"source: expected str or a path of str, got {type(source).__name__}")
     beside = None if system is None else os.fspath(system)
-    for name, value in (("policy", policy), ("format", format), ("system", beside)):
+    texts = (("policy", policy), ("format", format), ("system", beside), ("computer", computer), ("site", site))
+    for name, value in texts:
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name}: expected str, got {type(value).__name__}")
     if is_url(path):
@@ -68,7 +73,9 @@ def load(
             return _nothing("PA102", f"a directory has no {what}", shown(path))
         from pastore.sources.ldap import load_url
 
-        return load_url(path, policy, access=ANONYMOUS if access is None else access)
+        return load_url(path, policy, access=ANONYMOUS if access is None else access, computer=computer, site=site)
+    if computer is not None or site is not None:
+        return _nothing("PA102", "this is no directory: only there is a policy found by its computer", path)
     if format == COMPILED:
         return _nothing("PA106", _OPENED, path)
     if format is not None and format not in READ:

@@ -95,7 +95,7 @@ class _Reader:
         self._end_record()
         return [*self._entries.values(), *self._twice]
 
-    def _bad(self, message: str, line: int) -> None:
+    def _bad(self, message: str, line: int | None) -> None:
         self._log.add("PA180", message, locator=self._dn, line=line)
 
     def _logical_lines(self) -> Iterator[tuple[bytes, int]]:
