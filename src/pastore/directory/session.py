@@ -24,7 +24,9 @@ from pastore.model import Origin
 PAGE: Final = 500
 _PAGED: Final = "1.2.840.113556.1.4.319"
 _START_TLS: Final = "1.3.6.1.4.1.1466.20037"
-_SD_FLAGS: Final = "1.2.840.113556.1.4.801"
+# Leaves out references to the other naming contexts of the forest, which every search of a domain would find ([MS-ADTS]
+# 3.1.1.3.4.1.4). Servers that do not know it go on without.
+_DOMAIN_SCOPE: Final = ("1.2.840.113556.1.4.1339", False, None)
 _RANGE: Final = re.compile(r"(.+);range=(\d+)-(\d+|\*)", re.IGNORECASE)
 
 # Result codes (RFC 4511, 4.1.9)
@@ -309,9 +311,9 @@ class Session:
         within_dn = parse_dn(base)
         wanted = {name.lower() for name in attributes}
         scopes = {"base": api.BASE, "onelevel": api.LEVEL, "subtree": api.SUBTREE}
-        more = list(controls)
+        more = [_DOMAIN_SCOPE, *controls]
         if descriptors:
-            more += api.protocol.microsoft.security_descriptor_control(criticality=True, sdflags=7)
+            more += api.protocol.microsoft.security_descriptor_control(criticality=False, sdflags=7)
         paged = None if scope == "base" else PAGE
         cookie: bytes | None = None
         while True:
@@ -320,7 +322,7 @@ class Session:
                 query,
                 scopes[scope],
                 list(attributes),
-                controls=more or None,
+                controls=more,
                 paged_size=paged,
                 paged_criticality=False,
                 paged_cookie=cookie,
