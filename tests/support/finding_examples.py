@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, chdir, nullcontext
 from dataclasses import replace
-from functools import partial
 from importlib import resources
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -399,8 +398,13 @@ def _from(code: str, make: Callable[[], tuple[dict[str, bytes], tuple[str, ...]]
     return code, lambda: Example(*make())
 
 
+def _asked(code: str) -> Callable[[], Example]:
+    arguments, world = directory_examples.EXAMPLES[code]
+    return lambda: Example({}, arguments, world)
+
+
 _OTHERS: Final = (*export_examples.EXAMPLES.items(), *hive_examples.EXAMPLES.items())
-_ASKED: Final = {code: partial(Example, {}, arguments, world) for code, (arguments, world) in directory_examples.EXAMPLES.items()}
+_ASKED: Final = {code: _asked(code) for code in directory_examples.EXAMPLES}
 EXAMPLES: Final = dict(sorted([*_OURS.items(), *_ASKED.items(), *(_from(code, make) for code, make in _OTHERS)]))
 """By code: a way to make the example."""
 

@@ -331,7 +331,7 @@ class Session:
                 if item["type"] == "searchResRef":
                     self._referred(base)
                     continue
-                dn = item["dn"]
+                dn, found = _sound(item)
                 parsed = parse_dn(dn)
                 if (
                     parsed is None
@@ -341,7 +341,7 @@ class Session:
                 ):
                     self._report("PA174", f"the server sent {_cut(dn)}, which is not below {_cut(base)}; it is left out", dn)
                     continue
-                yield self._entry(dn, item["raw_attributes"], wanted)
+                yield self._entry(dn, found, wanted)
             self._judge(result, base)
             cookie = _cookie(result)
             if not cookie:
@@ -378,7 +378,8 @@ class Session:
             self._judge(result, dn)
             last = ""
             for item in response or ():
-                for attribute, some in item.get("raw_attributes", {}).items():
+                found = _sound(item)[1] if item["type"] != "searchResRef" else {}
+                for attribute, some in found.items():
                     match = _RANGE.fullmatch(attribute.lower())
                     if match and match[1] == name and int(match[2]) == first and (match[3] == "*" or int(match[3]) >= first):
                         values += some
@@ -416,6 +417,22 @@ class Session:
     def dn(self, text: str) -> Dn:
         """Take a DN that the server gave apart, the root if it is none."""
         return parse_dn(text) or ()
+
+
+def _sound(item: Mapping[str, Any]) -> tuple[str, Mapping[str, list[bytes]]]:
+    """Return the DN and the attributes of an entry; ldap3 hands on values of any type, and None for no values.
+
+    Raises
+    ------
+    DirectoryError
+        PA173 if a value is no string of bytes.
+    """
+    dn, found = item.get("dn"), item.get("raw_attributes")
+    if isinstance(dn, str) and isinstance(found, Mapping):
+        some = {name: list(values or ()) for name, values in found.items()}
+        if all(isinstance(name, str) and all(isinstance(value, bytes) for value in values) for name, values in some.items()):
+            return dn, some
+    raise DirectoryError("PA173", "the server does not speak LDAP as it should: an entry has no values where they belong")
 
 
 def _cookie(result: Mapping[str, Any]) -> bytes | None:

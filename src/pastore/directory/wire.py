@@ -28,6 +28,8 @@ _MAX_NUMBER: Final = 8
 _NUMBERS: Final = frozenset((0x01, 0x02, 0x0A))
 _STRINGS: Final = frozenset((0x04, 0x87, 0x8A, 0x8B))
 _STRUCTURES: Final = frozenset((0x30, 0x31, 0xA0, 0xA3))
+# Of these ldap3 makes bytes whatever they hold, of a number so many.
+_OF_STRINGS: Final = frozenset((0x64, 0x73))
 _ANSWERS: Final = frozenset((0x61, 0x64, 0x65, 0x67, 0x69, 0x6B, 0x6D, 0x6F, 0x73, 0x78))
 
 
@@ -184,7 +186,7 @@ def check_message(message: bytes, start: int, limit: int) -> int:
         PA173 if not.
     """
     ends = [len(message)]
-    at, count = start, 0
+    at, count, operation = start, 0, 0
     while ends:
         if at == ends[-1]:
             ends.pop()
@@ -208,6 +210,8 @@ def check_message(message: bytes, start: int, limit: int) -> int:
         if tag in _STRINGS:
             at += length
         elif tag in _NUMBERS:
+            if operation in _OF_STRINGS and len(ends) > 1:
+                raise _unsound("its answer has a number among the values of an entry")
             if not 0 < length <= _MAX_NUMBER:
                 raise _unsound("its answer has a number of no possible length")
             at += length
@@ -216,6 +220,8 @@ def check_message(message: bytes, start: int, limit: int) -> int:
                 raise _unsound("its answer is nested too deeply")
             if tag == 0xA0 and (len(ends) != 1 or length > _MAX_CONTROLS):
                 raise _unsound("its answer has controls out of place or too long")
+            if len(ends) == 1:
+                operation = tag
             ends.append(at + length)
         else:
             raise _unsound(f"its answer has a part of the unknown type {tag:#04x}")

@@ -1,6 +1,7 @@
 """Servers that want to hold us, fill our memory or slip something in: each ends soon after the deadline, with a finding."""
 
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -406,3 +407,50 @@ def test_a_proxy_that_cuts_after_every_64th_byte_leaves_all_or_an_error(folder: 
                 assert [finding.code for finding in got.findings] == ["PA173"]
     assert len(whole) == 1
     assert whole[0] >= length
+
+
+def test_no_damage_to_an_answer_is_a_traceback(folder: Path) -> None:
+    """Whatever bytes are changed, the answer is a policy or an error that is told."""
+    chance = random.Random(4711)
+    answers: list[bytes] = []
+
+    def record(data: bytes) -> None:
+        answers.append(data)
+
+    def damage(conversation: Conversation, request: Request) -> bool:
+        if request.tag != SEARCH or request.base != CONTAINER:
+            return False
+        directory.script = None
+        kept, conversation.send = conversation.send, record  # type: ignore[method-assign]
+        directory.answer(conversation, request)
+        conversation.send = kept  # type: ignore[method-assign]
+        directory.script = damage
+        data = bytearray(answers.pop())
+        for _ in range(chance.randint(1, 4)):
+            data[chance.randrange(len(data)) if chance.random() < 0.5 else chance.randrange(120)] = chance.randrange(256)
+        conversation.send(bytes(data))
+        conversation.socket.close()
+        return True
+
+    directory = stocked(damage)
+    told = set()
+    with serving(directory, folder) as server:
+        for _ in range(120):
+            got = pastore.load(server.url, access=Access(timeout=5))
+            assert got.policies or got.findings
+            told |= {finding.message.partition(":")[0] for finding in got.findings if finding.code == "PA173"}
+    assert len(told) >= 3
+
+
+def test_numbers_among_values_are_refused(folder: Path) -> None:
+    def count(conversation: Conversation, request: Request) -> bool:
+        listed = ber(0x30, text("ipsecName") + ber(0x31, number(7)))
+        conversation.send(message(request.number, ber(FOUND, text(dn(1)) + ber(0x30, listed))))
+        return False
+
+    with serving(stocked(on_store(count)), folder) as server:
+        (finding,) = pastore.load(server.url).findings
+    assert (finding.code, finding.message.rpartition(": ")[2]) == (
+        "PA173",
+        "its answer has a number among the values of an entry",
+    )
