@@ -132,7 +132,7 @@ class Conversation:
     def receive(self) -> Request | None:
         """Return the next request, None when the client has gone."""
         header = self._exactly(2)
-        if header is None:
+        if header is None or header[0] != 0x30:  # gone, or no LDAP
             return None
         length = header[1]
         if length & 0x80:

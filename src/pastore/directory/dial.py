@@ -152,14 +152,16 @@ def refused_tls(error: OSError, location: Location, deadline: Deadline) -> Direc
         else:
             why = f"the certificate of {host} cannot be trusted: {error.verify_message}"
         return DirectoryError("PA172", why)
-    if isinstance(error, ssl.SSLError):
+    no_tls = f"{location.where} answers without TLS, and nothing is sent to it in clear text: use ldap:// if it has StartTLS"
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
         reason = (error.reason or "").lower().replace("_", " ") or "the handshake failed"
         if reason in ("wrong version number", "record layer failure", "http request"):
-            return DirectoryError(
-                "PA172",
-                f"{location.where} answers without TLS: if it has StartTLS use ldap://, and nothing is sent to it in clear text",
-            )
+            return DirectoryError("PA172", no_tls)
         if "version" in reason or "protocol" in reason:
             return DirectoryError("PA172", f"{location.where} has no TLS 1.2 or later ({reason}): allow it on the server")
         return DirectoryError("PA172", f"no TLS with {location.where}: {reason}")
-    return DirectoryError("PA172", f"{location.where} ended the connection during the TLS handshake: {error.strerror or error}")
+    if location.scheme == "ldaps":
+        no_tls = f"{location.where} ended the connection during the TLS handshake: use ldap:// if it has StartTLS there"
+    else:
+        no_tls = f"{location.where} ended the connection during the TLS handshake: look into its log, or use ldaps://"
+    return DirectoryError("PA172", no_tls)

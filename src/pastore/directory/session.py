@@ -261,8 +261,9 @@ class Session:
             raise
 
     def _read_root(self) -> Entry:
-        attributes = ("defaultNamingContext", "namingContexts", "configurationNamingContext", "dsServiceName", "dnsHostName")
-        found = list(self.search("", "(objectClass=*)", attributes, scope="base"))
+        asked = ["defaultNamingContext", "namingContexts", "configurationNamingContext", "dsServiceName", "dnsHostName"]
+        asked.append("highestCommittedUSN")
+        found = list(self.search("", "(objectClass=*)", asked, scope="base"))
         return found[0] if found else Entry("", {})
 
     def _default_base(self) -> str:

@@ -71,6 +71,8 @@ def load(
         if format is not None or beside is not None:
             what = "SYSTEM hive beside it" if format is None else "format"
             return _nothing("PA102", f"a directory has no {what}", shown(path))
+        if site is not None and computer is None:
+            return _nothing("PA102", "a site is of use only with a computer in it", shown(path))
         from pastore.sources.ldap import load_url
 
         return load_url(path, policy, access=ANONYMOUS if access is None else access, computer=computer, site=site)
