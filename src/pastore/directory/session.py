@@ -167,7 +167,7 @@ class Session:
             options = {"authentication": api.SIMPLE, "user": access.user, "password": access.password.reveal()}
         connection = api.Connection(
             server,
-            client_strategy=api.SAFE_SYNC,
+            client_strategy=api.SYNC,  # SAFE_SYNC copies every answer; here each connection has one thread
             auto_bind=api.AUTO_BIND_NONE,
             auto_referrals=False,
             auto_range=False,
@@ -212,7 +212,8 @@ class Session:
             self.findings.append(Finding("PA505", message, Origin(self.url)))
         context = tls_context(self.access)
         if self.location.scheme == "ldap":
-            _, result, _, _ = self._call(lambda: self._connection.extended(_START_TLS))
+            self._call(lambda: self._connection.extended(_START_TLS))
+            result = self._connection.result
             if result["result"] != _SUCCESS:
                 message = (
                     f"{self.location.where} refuses StartTLS ({result['description']}), and nothing is sent to it in clear text: "
@@ -232,11 +233,12 @@ class Session:
             self._connection.sasl_credentials = (host,)
             try:
                 # The Kerberos library asks its own servers and knows no deadline.
-                _, result, _, _ = self._call(lambda: within(self.deadline, self._kerberos_bind))
+                self._call(lambda: within(self.deadline, self._kerberos_bind))
             finally:
                 self._connection.sasl_credentials = None
         else:
-            _, result, _, _ = self._call(self._connection.bind)
+            self._call(self._connection.bind)
+        result = self._connection.result
         code = result["result"]
         if code == _SUCCESS:
             return
@@ -351,12 +353,12 @@ class Session:
     def _ask(self, base: str, query: str, scope: Any, attributes: list[str], **more: Any) -> tuple[Any, Any]:
         """Ask one question; the result and what was found."""
         never = self._ldap3.DEREF_NEVER
-        _, result, response, _ = self._call(
+        self._call(
             lambda: self._connection.search(
                 base, query, search_scope=scope, dereference_aliases=never, attributes=attributes, **more
             )
         )
-        return result, response
+        return self._connection.result, self._connection.response
 
     def _entry(self, dn: str, found: Mapping[str, Sequence[bytes]], wanted: set[str]) -> Entry:
         values: dict[str, tuple[bytes, ...]] = {}
