@@ -283,7 +283,9 @@ def test_a_computer_is_found_by_its_account_its_dns_name_and_its_dn(estate: Esta
     assert estate.of(name).computer == COMPUTER
 
 
-@pytest.mark.parametrize("name", ["FILES2", "files2.ad.test", f"CN=FILES2,{INNER}", "*", ")(objectClass=*", "", INNER])
+@pytest.mark.parametrize(
+    "name", ["FILES2", "files2.ad.test", f"CN=FILES2,{INNER}", "*", ")(objectClass=*", "", INNER, "CN=FILES1,DC=other,DC=test"]
+)
 def test_pa175_a_computer_that_does_not_exist(estate: Estate, name: str) -> None:
     with pytest.raises(DirectoryError) as refused:
         estate.of(name)

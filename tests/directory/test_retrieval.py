@@ -188,3 +188,27 @@ def test_a_proxy_that_stops_passing_on_ends_with_the_deadline(domain: DomainCont
         got = pastore.load(f"ldaps://localhost:{relay.port}", access=access(domain, timeout=1))
     assert set(codes(got)) <= {"PA172", "PA173"}
     assert time.monotonic() - start < 2.5
+
+
+def test_pa172_its_certificate_is_looked_at(domain: DomainController) -> None:
+    """Its authority is not known to the system, and its certificate does not hold the address."""
+    told = []
+    for scheme in ("ldaps", "ldap"):
+        with domain.port(scheme) as relay:
+            unknown = Access(user=ADMINISTRATOR, password=Secret(PASSWORD))
+            for url, how in (
+                (f"{scheme}://localhost:{relay.port}", unknown),
+                (f"{scheme}://127.0.0.1:{relay.port}", access(domain)),
+            ):
+                (finding,) = pastore.load(url, access=how).findings
+                assert finding.code == "PA172"
+                told.append(finding.message)
+    assert ["nobody trusted here has signed" in one for one in told] == [True, False, True, False]
+    assert ["the certificate is not for 127.0.0.1" in one for one in told] == [False, True, False, True]
+
+
+def test_pa172_port_389_is_not_taken_for_tls(domain: DomainController) -> None:
+    with domain.port("ldap") as relay:
+        (finding,) = pastore.load(f"ldaps://localhost:{relay.port}", access=access(domain)).findings
+    assert finding.code == "PA172"
+    assert "use ldap:// if it has StartTLS" in finding.message

@@ -100,7 +100,6 @@ def access_from(options: dict[str, Any], *, ask: bool) -> "Access":
     command line, which every user of the computer can read.
     """
     import os
-    import sys
 
     from pastore.directory.access import DEFAULT_TIMEOUT, PASSWORD_VARIABLE, Access, password_from, read_password
 
@@ -187,6 +186,10 @@ _FIXED = (
 )
 
 
+# About the way a policy came and not about the policy: told whatever was asked.
+_OF_RETRIEVAL = ("PA174", "PA406", "PA407", "PA408", "PA505")
+
+
 def load_source(source: str, options: dict[str, Any]) -> "Loaded":
     """Read a source and end with exit status 2, saying why, if no policy was obtained.
 
@@ -220,6 +223,12 @@ def load_source(source: str, options: dict[str, Any]) -> "Loaded":
         for finding in errors or loaded.findings:
             click.echo("\n".join(text_lines(finding, paint)), err=True)
         cannot_answer(f"no policy was obtained from {shown(source)}")
+    told = [finding for finding in loaded.findings if finding.code in _OF_RETRIEVAL]
+    if told:
+        from pastore.findings.render import text_lines
+
+        for finding in told:
+            click.echo("\n".join(text_lines(finding, paint)), err=True)
     return loaded
 
 

@@ -166,8 +166,11 @@ def find_computer(session: Session, computer: str) -> Entry:
     attributes = ("objectSid", "sAMAccountName", "dNSHostName")
     name = computer.strip()
     try:
-        if "=" in name and parse_dn(name):
-            found = list(session.search(name, "(objectClass=computer)", attributes, scope="base"))
+        parsed = parse_dn(name) if "=" in name else None
+        if parsed:
+            found = []
+            if is_below(parsed, session.dn(session.base)):
+                found = list(session.search(name, "(objectClass=computer)", attributes, scope="base"))
         else:
             value = _in_filter(name.removesuffix("$"))
             test = f"(dNSHostName={value})" if "." in name else f"(|(sAMAccountName={value}$)(cn={value}))"

@@ -59,7 +59,7 @@ def dial(location: Location, deadline: Deadline) -> socket.socket:
         if not hasattr(socket, "AF_UNIX"):
             raise DirectoryError("PA170", "this platform has no local sockets; use ldaps://")
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        return _connected(made, location.path, location, deadline)
+        return _connected(made, location.path, location, deadline.remaining())
     try:
         found = within(
             deadline, lambda: socket.getaddrinfo(location.host, location.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
@@ -70,12 +70,14 @@ def dial(location: Location, deadline: Deadline) -> socket.socket:
             "PA170", f"the name {location.host!r} cannot be resolved: {reason}; check the name and the DNS server"
         ) from None
     last = DirectoryError("PA170", f"{location.host!r} has no address")
-    for family, kind, protocol, _, address in found:
+    for number, (family, kind, protocol, _, address) in enumerate(found):
+        # An address that swallows packets leaves the others their share of the time.
+        share = deadline.remaining() / (len(found) - number)
         try:
-            return _connected(socket.socket(family, kind, protocol), address, location, deadline)
+            return _connected(socket.socket(family, kind, protocol), address, location, share)
+        except OSError as error:  # as when there is no IPv6 here
+            last = DirectoryError("PA170", f"cannot connect to {location.where}: {error.strerror or error}")
         except DirectoryError as error:
-            if error.code != "PA170":
-                raise
             last = error
     raise last
 
@@ -84,24 +86,19 @@ def _connected(
     made: socket.socket,
     address: "str | tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]",
     location: Location,
-    deadline: Deadline,
+    seconds: float,
 ) -> socket.socket:
+    made.settimeout(seconds)
     try:
-        made.settimeout(deadline.remaining())
         made.connect(address)
     except TimeoutError:
         made.close()
-        raise DirectoryError(
-            "PA170",
-            f"{location.where} did not answer in {deadline.seconds:g} seconds; check the address and the firewalls between",
-        ) from None
+        message = f"{location.where} did not answer in {seconds:.3g} seconds; check the address and the firewalls between"
+        raise DirectoryError("PA170", message) from None
     except OSError as error:
         made.close()
         message = f"cannot connect to {location.where}: {error.strerror or error}; check the address and that the server runs"
         raise DirectoryError("PA170", message) from None
-    except DirectoryError:
-        made.close()
-        raise
     return made
 
 

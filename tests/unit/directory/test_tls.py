@@ -7,10 +7,13 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
+import click
 import pytest
 
 import pastore
+from pastore.cli.common import access_from
 from pastore.directory import Access
 from pastore.directory.session import Session
 from pastore.findings import Finding
@@ -187,7 +190,27 @@ def test_pa505_insecure_is_told_every_time(authority: Authority) -> None:
         result_ = run("check", f"ldaps://localhost:{port}", "--insecure")
         assert result_.status == 0
         assert "warning PA505" in result_.out
+        assert "warning PA505" in run("show", f"ldaps://localhost:{port}", "--insecure").err
         assert "PA505" in run("show", f"ldaps://localhost:{port}", "--insecure", "--assignment", "--computer", "FILES1").err
+
+
+def test_a_password_is_asked_for_where_somebody_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for: list[tuple[str, bool]] = []
+
+    def prompt(text: str, *, hide_input: bool, err: bool) -> str:
+        assert err
+        asked_for.append((text, hide_input))
+        return PASSWORD
+
+    monkeypatch.setattr("pastore.cli.common.click.prompt", prompt)
+    monkeypatch.setattr("pastore.cli.common.sys.stdin", SimpleNamespace(isatty=lambda: True))
+    options = {"user": USER, "kerberos": False, "password_file": None, "ca_file": None, "insecure": False, "timeout": None}
+    access = access_from(options, ask=True)
+    assert access.password == Secret(PASSWORD)
+    assert asked_for == [(f"Password of {USER}", True)]
+    monkeypatch.setattr("pastore.cli.common.sys.stdin", SimpleNamespace(isatty=lambda: False))
+    with pytest.raises(click.UsageError, match="a user needs a password"):
+        access_from(options, ask=True)
 
 
 def test_a_password_is_in_no_log_repr_exception_or_pickle(
@@ -219,3 +242,15 @@ def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
         assert got.status == 2
         assert "a URL holds no user and no password" in got.out + got.err
         assert PASSWORD not in got.out + got.err
+
+
+def test_every_address_of_a_name_is_tried(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as unused, served(good(authority)) as port:
+        unused.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        tried = [unused.getsockname()[1], port]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", number)) for number in tried]
+        monkeypatch.setattr("pastore.directory.dial.socket.getaddrinfo", lambda *_args, **_more: found)
+        assert not [one for one in asked("ldaps://localhost", authority) if one.code.startswith("PA17")]
+        found.pop()
+        (finding,) = asked("ldaps://localhost", authority)
+    assert finding.code == "PA170"
