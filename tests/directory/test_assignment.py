@@ -70,6 +70,16 @@ class Estate:
         self.domain.modify("\n".join(ldif))
         self.set(COMPUTER, "dNSHostName", "files1.ad.test")
 
+    def clear(self) -> None:
+        """Take away what `make` made, leaves first: the objects would assign policies to other tests."""
+        gone = [COMPUTER, INNER, OUTER]
+        for name in GUIDS:
+            parts = [gpo(name)]
+            for part in ("Machine", "Microsoft", "Windows", *(["IPSEC"] if TARGETS[name] else [])):
+                parts.insert(0, f"CN={part},{parts[0]}")
+            gone += parts
+        self.domain.modify("\n".join(f"dn: {dn}\nchangetype: delete\n" for dn in gone))
+
     def link(self, **places: str) -> None:
         """Link objects in the order of the attribute: the name of each, with ! if it is enforced and - if it is disabled."""
         changes = []
@@ -104,6 +114,7 @@ def estate(domain: DomainController) -> Iterator[Estate]:
     yield made
     made.link()
     made.set(BASE, "gPLink", before)
+    made.clear()
 
 
 def told(assignment: Assignment) -> list[tuple[str, Fate]]:

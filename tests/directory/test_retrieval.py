@@ -1,6 +1,8 @@
 """The default policies of a real domain, by every way in: what comes is what its LDIF holds, or nothing."""
 
+import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -110,6 +112,24 @@ def test_without_a_ticket_it_is_said_so(
     assert finding.code == "PA171"
     assert finding.message.startswith("no logon with Kerberos: ")
     assert "credential" in finding.message.lower()
+
+
+def test_a_kerberos_server_that_keeps_silent_does_not_hold_beyond_the_deadline(
+    domain: DomainController, ticket: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    env = {**ticket, "KRB5CCNAME": f"FILE:{tmp_path}/cache"}
+    subprocess.run(["kinit", ADMINISTRATOR.upper()], input=f"{PASSWORD}\n", env=env, text=True, check=True, capture_output=True)
+    with socket.create_server(("127.0.0.1", 0)) as silent, domain.port("ldaps") as relay:
+        settings = Path(ticket["KRB5_CONFIG"]).read_text()
+        elsewhere = re.sub(r"kdc = 127.0.0.1:\d+", f"kdc = 127.0.0.1:{silent.getsockname()[1]}", settings)
+        (tmp_path / "krb5.conf").write_text(elsewhere)
+        for name, value in {**env, "KRB5_CONFIG": str(tmp_path / "krb5.conf")}.items():
+            monkeypatch.setenv(name, value)
+        by_ticket = Access(kerberos=True, ca_file=str(domain.authority.file), timeout=1)
+        start = time.monotonic()
+        got = pastore.load(f"ldaps://localhost:{relay.port}", access=by_ticket)
+    assert codes(got) == ["PA173"]
+    assert time.monotonic() - start < 2.5
 
 
 def test_a_wrong_password_is_refused_and_never_repeated(domain: DomainController) -> None:

@@ -25,6 +25,7 @@ POINTER: Final = "CN=IPSEC,CN=Windows,CN=Microsoft,CN=Machine"
 
 _LINK: Final = re.compile(r"\[\s*LDAP://([^\[\];]*);\s*(\d{1,10})\s*\]", re.IGNORECASE)
 _DISABLED, _ENFORCED = 1, 2
+_MAX_LINKS: Final = 999
 _COMPUTER_HALF_OFF: Final = 2
 _GPO_ATTRIBUTES: Final = (
     "displayName",
@@ -213,7 +214,12 @@ def _token(session: Session, account: Entry) -> frozenset[str] | None:
 
 
 def _place(entry: Entry, kind: str) -> _Place:
-    return _Place(entry.dn, kind, parse_links(entry.text("gplink")), entry.number("gpoptions") == 1)
+    text = entry.text("gplink")
+    if text.count("[") > _MAX_LINKS:
+        raise DirectoryError(
+            "PA173", f"{entry.dn[:200]!r} has more links to Group Policy objects than Windows applies, {_MAX_LINKS}"
+        )
+    return _Place(entry.dn, kind, parse_links(text), entry.number("gpoptions") == 1)
 
 
 def _site(session: Session, site: str | None) -> tuple[str, _Place | None]:

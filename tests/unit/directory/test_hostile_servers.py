@@ -16,6 +16,7 @@ from pastore.directory import Access
 from pastore.export import ldif
 from pastore.findings import Severity
 from pastore.model import Policy
+from tests.support import directory_examples
 from tests.support.command import pastore as run
 from tests.support.hostile_ldap import (
     DONE,
@@ -454,3 +455,14 @@ def test_numbers_among_values_are_refused(folder: Path) -> None:
         "PA173",
         "its answer has a number among the values of an entry",
     )
+
+
+def test_pa173_a_place_with_more_links_than_windows_applies(folder: Path) -> None:
+    found = directory_examples.entries()
+    link = f"[LDAP://{directory_examples.GPO};0]"
+    found[f"OU=Servers,{BASE}"]["gPLink"] = [link * 1000]
+    with serving(Directory(found), folder) as server:
+        (finding,) = pastore.load(server.url, computer="FILES1").findings
+        assert finding.code == "PA173"
+        found[f"OU=Servers,{BASE}"]["gPLink"] = [link * 999]
+        assert isinstance(pastore.load(server.url, computer="FILES1").policy, Policy)
