@@ -49,7 +49,7 @@ _CODES: Final = (
         "PA103",
         _E,
         "no policy in the source",
-        "Export HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\IPSec with all its subkeys.",
+        "Export HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\IPSec with all its subkeys, or name the domain that has policies.",
     ),
     Code("PA104", _E, "no policy of that name", "Use one of the names or GUIDs listed."),
     Code("PA105", _E, "several policies and none assigned", "Pick one with --policy NAME or --policy GUID."),
@@ -442,7 +442,7 @@ _CODES: Final = (
         "PA405",
         _W,
         "Group Policy objects assign different policies",
-        "Pick the policy with --policy; the links of the objects tell which is in force.",
+        "Pick the policy with --policy, or in a directory give --computer: links and rights tell which is in force.",
     ),
     Code(
         "PA406",

@@ -20,6 +20,7 @@ from tests.support import directory_examples
 from tests.support.command import pastore as run
 from tests.support.hostile_ldap import (
     DONE,
+    EXTENDED_ANSWER,
     FOUND,
     REFERENCE,
     SEARCH,
@@ -170,6 +171,13 @@ def end_before_the_end(conversation: Conversation, request: Request) -> bool:
     return True
 
 
+def give_notice(conversation: Conversation, request: Request) -> bool:
+    """RFC 4511, 4.4.1: an answer that nobody asked for, by which the server takes its leave."""
+    notice = result(EXTENDED_ANSWER, 52, "closing")[2:] + ber(0x8A, b"1.3.6.1.4.1.1466.20036")
+    conversation.send(message(0, ber(EXTENDED_ANSWER, notice)))
+    return True
+
+
 def answer_as_a_web_server(conversation: Conversation, request: Request) -> bool:
     conversation.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     return True
@@ -223,6 +231,7 @@ HOSTILE: list[tuple[Script, str]] = [
     (be_indefinite, "its answer does not begin as an LDAP message does"),
     (end_in_the_middle, "ended the connection in the middle of an answer"),
     (end_before_the_end, "ended the connection before it had answered"),
+    (give_notice, "ended the connection before it had answered"),
     (answer_as_a_web_server, "its answer does not begin as an LDAP message does"),
     (answer_another_question, "does not speak LDAP as it should"),
     (cut_by_a_limit, "gave only a part of"),
