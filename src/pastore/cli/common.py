@@ -215,20 +215,18 @@ def load_source(source: str, options: dict[str, Any]) -> "Loaded":
             computer=options["computer"],
             site=options["site"],
         )
+    from pastore.findings.render import text_lines
+
+    told = [finding for finding in loaded.findings if finding.code in _OF_RETRIEVAL]
     if loaded.policy is None:
         from pastore.findings import Severity
-        from pastore.findings.render import text_lines
 
         errors = [finding for finding in loaded.findings if finding.severity is Severity.ERROR]
-        for finding in errors or loaded.findings:
-            click.echo("\n".join(text_lines(finding, paint)), err=True)
+        told = [*errors, *told] if errors else list(loaded.findings)
+    for finding in told:
+        click.echo("\n".join(text_lines(finding, paint)), err=True)
+    if loaded.policy is None:
         cannot_answer(f"no policy was obtained from {shown(source)}")
-    told = [finding for finding in loaded.findings if finding.code in _OF_RETRIEVAL]
-    if told:
-        from pastore.findings.render import text_lines
-
-        for finding in told:
-            click.echo("\n".join(text_lines(finding, paint)), err=True)
     return loaded
 
 

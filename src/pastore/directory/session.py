@@ -97,6 +97,14 @@ def _ldap3() -> Any:
     return ldap3
 
 
+def waived(url: str, access: Access) -> tuple[Finding, ...]:
+    """Return PA505 if the server's certificate is not looked at, nothing if it is or there is none."""
+    location = parse_url(url)
+    if not access.insecure or location.scheme == "ldapi":
+        return ()
+    return (Finding("PA505", f"the certificate of {location.host} was not looked at: the policy may be anybody's", Origin(url)),)
+
+
 class Session:
     """A connection to a directory, logged on; a context manager.
 
@@ -207,9 +215,7 @@ class Session:
         """Have TLS, or do without where nobody else can listen."""
         if self.location.scheme == "ldapi":
             return
-        if self.access.insecure:
-            message = f"the certificate of {self.location.host} was not looked at: the policy may be anybody's"
-            self.findings.append(Finding("PA505", message, Origin(self.url)))
+        self.findings += waived(self.url, self.access)
         context = tls_context(self.access)
         if self.location.scheme == "ldap":
             self._call(lambda: self._connection.extended(_START_TLS))

@@ -32,7 +32,7 @@ def load_url(
         PA176 if it gets no policy, PA135 if it gets one that does not exist.
     """
     from pastore.directory.assignment import assignment_of
-    from pastore.directory.session import Entry, Session  # ldap3 is only loaded for it
+    from pastore.directory.session import Entry, Session, waived  # ldap3 is only loaded for it
     from pastore.directory.store import read_store
 
     def taken(entry: Entry) -> StoreEntry:
@@ -49,7 +49,7 @@ def load_url(
     except ValueError as error:
         return Loaded(None, (Finding("PA102", str(error), Origin(shown(url))),))
     except DirectoryError as error:
-        return Loaded(None, (error.finding(url),))
+        return Loaded(None, (error.finding(url), *waived(url, access)))
     found = limited(session.findings, url)
     entries = map(taken, (*store.objects, *store.pointers))
     log = FindingLog(url)
