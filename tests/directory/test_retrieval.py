@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def ticket(domain: DomainController, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("kerberos")
     domain.modify(
         f"dn: CN=DC1,OU=Domain Controllers,{BASE}\nchangetype: modify\nadd: servicePrincipalName\n"
-        "servicePrincipalName: ldap/localhost\n"
+        "servicePrincipalName: ldap/localhost\nservicePrincipalName: ldap/dc1.ad.test\n"
     )
     with domain.port("kerberos") as relay:
         (folder / "krb5.conf").write_text(
@@ -97,8 +98,14 @@ def test_a_kerberos_ticket_is_a_logon(
     by_ticket = Access(kerberos=True, ca_file=str(domain.authority.file))
     with domain.port("ldaps") as relay:
         assert pastore.load(f"ldaps://localhost:{relay.port}", access=by_ticket).policies == policies
+        named = replace(by_ticket, user=ADMINISTRATOR.upper())
+        assert pastore.load(f"ldaps://localhost:{relay.port}", access=named).policies == policies
+        (finding,) = pastore.load(f"ldaps://localhost:{relay.port}", access=replace(by_ticket, user="OTHER@AD.TEST")).findings
+        assert (finding.code, "no logon with Kerberos" in finding.message) == ("PA171", True)
     with domain.port("ldap") as relay:
         assert pastore.load(f"ldap://localhost:{relay.port}", access=by_ticket).policies == policies
+    # Through the socket the server is the one that it says it is: the ticket is for the name in its root DSE.
+    assert pastore.load(domain.url, access=Access(kerberos=True)).policies == policies
 
 
 def test_without_a_ticket_it_is_said_so(
