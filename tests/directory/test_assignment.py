@@ -14,7 +14,7 @@ from pastore.directory.rights import APPLY_GROUP_POLICY
 from pastore.directory.session import Session
 from pastore.model import Policy, Secret
 from tests.support.command import pastore as run
-from tests.support.domain import ADMINISTRATOR, BASE, PASSWORD, DomainController, read_ldif
+from tests.support.domain import ADMINISTRATOR, BASE, DomainController, read_ldif
 
 OUTER = f"OU=Halden,{BASE}"
 INNER = f"OU=Servers,{OUTER}"
@@ -31,7 +31,6 @@ SERVER, CLIENT, SECURE = (
 TARGETS = {"A": SERVER, "B": CLIENT, "C": SECURE, "D": SERVER, "E": ""}
 REGISTRY = "[{35378EAC-683F-11D2-A89A-00C04FBBCFA2}{D02B1F72-3407-48AE-BA88-E8213C6761F1}]"
 EXTENSIONS = REGISTRY + "[{E437BC1C-AA7D-11D2-A382-00C04F991E27}{DEA8AFA0-CC85-11D0-9CE2-0080C7221EBD}]"
-ACCESS = Access(user=ADMINISTRATOR, password=Secret(PASSWORD))
 DACL_ALONE = "control: 1.2.840.113556.1.4.801 true:: MAMCAQQ="
 
 
@@ -45,6 +44,7 @@ class Estate:
     def __init__(self, domain: DomainController) -> None:
         self.domain = domain
         self.url = domain.url
+        self.access = Access(user=ADMINISTRATOR, password=Secret(domain.password))
 
     def make(self) -> None:
         ldif = [
@@ -101,7 +101,7 @@ class Estate:
         self.domain.modify(change)
 
     def of(self, computer: str = "FILES1", site: str | None = "Default-First-Site-Name") -> Assignment:
-        with Session(self.url, ACCESS) as session:
+        with Session(self.url, self.access) as session:
             return assignment_of(session, computer, site)
 
 
@@ -199,7 +199,7 @@ def test_pa135_a_pointer_that_leads_nowhere_wins_all_the_same(estate: Estate) ->
     got = estate.of()
     assert (winner(got), got.policy) == ("E", "")
     assert [finding.code for finding in got.findings] == ["PA135"]
-    loaded = pastore.load(estate.url, computer="FILES1", site="Default-First-Site-Name", access=ACCESS)
+    loaded = pastore.load(estate.url, computer="FILES1", site="Default-First-Site-Name", access=estate.access)
     assert (loaded.policy, [finding.code for finding in loaded.findings]) == (None, ["PA135"])
 
 
@@ -311,20 +311,20 @@ def test_pa175_a_site_that_does_not_exist(estate: Estate) -> None:
 
 def test_the_policy_of_a_computer_is_loaded_as_the_assigned_one(estate: Estate) -> None:
     estate.link(inner="C", domain="A")
-    got = pastore.load(estate.url, computer="FILES1", site="Default-First-Site-Name", access=ACCESS)
+    got = pastore.load(estate.url, computer="FILES1", site="Default-First-Site-Name", access=estate.access)
     assert isinstance(got.policy, Policy)
     assert (got.policy.name, got.policy.assigned, got.policies) == ("Secure Server (Require Security)", True, (got.policy,))
 
 
 def test_pa176_no_policy_is_assigned_to_the_computer(estate: Estate) -> None:
     estate.link()
-    got = pastore.load(estate.url, computer="FILES1", access=ACCESS)
+    got = pastore.load(estate.url, computer="FILES1", access=estate.access)
     assert (got.policy, [finding.code for finding in got.findings]) == (None, ["PA176"])
 
 
 def test_show_assignment_prints_every_link_and_why(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
     estate.link(inner="A-", outer="B C", domain="D!")
-    monkeypatch.setenv("PASTORE_PASSWORD", PASSWORD)
+    monkeypatch.setenv("PASTORE_PASSWORD", estate.domain.password)
     result = run("show", estate.url, "--assignment", "--computer", "FILES1", "--user", ADMINISTRATOR)
     assert (result.status, result.err) == (0, "")
     assert result.lines[0] == f"Computer {COMPUTER}"

@@ -9,23 +9,26 @@ from pastore.directory import Access
 from pastore.directory.changes import Changes, Marker, changed_since, marker_of
 from pastore.directory.session import Session
 from pastore.model import Secret
-from tests.support.domain import ADMINISTRATOR, BASE, PASSWORD, DomainController
+from tests.support.domain import ADMINISTRATOR, BASE, DomainController
 
 CONTAINER = f"CN=IP Security,CN=System,{BASE}"
 POLICY = f"CN=ipsecPolicy{{72385236-70FA-11D1-864C-14A300000000}},{CONTAINER}"
 ACTION = f"CN=ipsecNegotiationPolicy{{7238523B-70FA-11D1-864C-14A300000000}},{CONTAINER}"
 EXTRA = f"CN=ipsecFilter{{0BADF00D-0000-4000-8000-000000000002}},{CONTAINER}"
-ACCESS = Access(user=ADMINISTRATOR, password=Secret(PASSWORD))
+
+
+def opened(domain: DomainController) -> Session:
+    return Session(domain.url, Access(user=ADMINISTRATOR, password=Secret(domain.password)))
 
 
 @pytest.fixture
 def marker(domain: DomainController) -> Iterator[Marker]:
-    with Session(domain.url, ACCESS) as session:
+    with opened(domain) as session:
         yield marker_of(session, POLICY)
 
 
 def since(domain: DomainController, marker: Marker) -> Changes:
-    with Session(domain.url, ACCESS) as session:
+    with opened(domain) as session:
         return changed_since(session, marker)
 
 

@@ -16,7 +16,7 @@ from pastore.directory import Access
 from pastore.model import Policy, Secret
 from pastore.sources import Loaded
 from tests.support.command import pastore as run
-from tests.support.domain import ADMINISTRATOR, BASE, PASSWORD, DomainController
+from tests.support.domain import ADMINISTRATOR, BASE, DomainController
 from tests.support.relay import Relay, to_path
 
 CONTAINER = f"CN=IP Security,CN=System,{BASE}"
@@ -37,8 +37,8 @@ def policies(exported: Path) -> tuple[Policy, ...]:
     return pastore.load(exported).policies
 
 
-def access(domain: DomainController, *, timeout: float = 30, user: str = ADMINISTRATOR, password: str = PASSWORD) -> Access:
-    return Access(user=user, password=Secret(password), ca_file=str(domain.authority.file), timeout=timeout)
+def access(domain: DomainController, *, timeout: float = 30, user: str = ADMINISTRATOR, password: str | None = None) -> Access:
+    return Access(user=user, password=Secret(password or domain.password), ca_file=str(domain.authority.file), timeout=timeout)
 
 
 def codes(loaded: Loaded) -> list[str]:
@@ -85,7 +85,7 @@ def ticket(domain: DomainController, tmp_path_factory: pytest.TempPathFactory) -
         )
         env = {"KRB5_CONFIG": str(folder / "krb5.conf"), "KRB5CCNAME": f"FILE:{folder}/cache", "PATH": "/usr/bin:/bin"}
         subprocess.run(
-            ["kinit", ADMINISTRATOR.upper()], input=f"{PASSWORD}\n", env=env, text=True, check=True, capture_output=True
+            ["kinit", ADMINISTRATOR.upper()], input=f"{domain.password}\n", env=env, text=True, check=True, capture_output=True
         )
         yield env
 
@@ -125,7 +125,9 @@ def test_a_kerberos_server_that_keeps_silent_does_not_hold_beyond_the_deadline(
     domain: DomainController, ticket: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     env = {**ticket, "KRB5CCNAME": f"FILE:{tmp_path}/cache"}
-    subprocess.run(["kinit", ADMINISTRATOR.upper()], input=f"{PASSWORD}\n", env=env, text=True, check=True, capture_output=True)
+    subprocess.run(
+        ["kinit", ADMINISTRATOR.upper()], input=f"{domain.password}\n", env=env, text=True, check=True, capture_output=True
+    )
     with socket.create_server(("127.0.0.1", 0)) as silent, domain.port("ldaps") as relay:
         settings = Path(ticket["KRB5_CONFIG"]).read_text()
         elsewhere = re.sub(r"kdc = 127.0.0.1:\d+", f"kdc = 127.0.0.1:{silent.getsockname()[1]}", settings)
@@ -159,12 +161,12 @@ def test_the_command_takes_the_password_from_a_file_or_the_environment(
     domain: DomainController, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "password"
-    file.write_text(f"{PASSWORD}\n")
+    file.write_text(f"{domain.password}\n")
     file.chmod(0o600)
     with domain.port("ldaps") as relay:
         who = (f"ldaps://localhost:{relay.port}", "--policy", CLIENT, "--user", ADMINISTRATOR, "--ca-file", domain.authority.file)
         by_file = run("show", *who, "--password-file", file)
-        monkeypatch.setenv("PASTORE_PASSWORD", PASSWORD)
+        monkeypatch.setenv("PASTORE_PASSWORD", domain.password)
         by_environment = run("show", *who)
         checked = run("check", *who)
         converted = run("convert", *who, "-t", "json")
@@ -173,7 +175,7 @@ def test_the_command_takes_the_password_from_a_file_or_the_environment(
     assert by_file.out == by_environment.out
     assert by_file.lines[0] == f"Policy {CLIENT}"
     for result in (by_file, checked, converted, explained):
-        assert PASSWORD not in result.out + result.err
+        assert domain.password not in result.out + result.err
 
 
 def test_a_proxy_that_cuts_the_answer_anywhere_leaves_all_or_an_error(
@@ -222,7 +224,7 @@ def test_pa172_its_certificate_is_looked_at(domain: DomainController) -> None:
     told = []
     for scheme in ("ldaps", "ldap"):
         with domain.port(scheme) as relay:
-            unknown = Access(user=ADMINISTRATOR, password=Secret(PASSWORD))
+            unknown = Access(user=ADMINISTRATOR, password=Secret(domain.password))
             for url, how in (
                 (f"{scheme}://localhost:{relay.port}", unknown),
                 (f"{scheme}://127.0.0.1:{relay.port}", access(domain)),

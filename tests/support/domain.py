@@ -5,6 +5,7 @@ It is reached by paths: its own socket, and one for each of its ports, which a `
 
 import base64
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -21,7 +22,6 @@ from tests.support.relay import Relay, to_path
 
 BASE: Final = "DC=ad,DC=test"
 ADMINISTRATOR: Final = "administrator@ad.test"
-PASSWORD: Final = "Only-For-This-Folder-1"
 PORTS: Final = {"ldap": 389, "ldaps": 636, "kerberos": 88}
 PYTHON: Final = "/usr/bin/python3"  # the one that Debian's Samba belongs to
 
@@ -92,6 +92,7 @@ class DomainController:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pastore-ad-"))  # short: the path of a socket has at most 107 bytes
         self.server: subprocess.Popen[bytes] | None = None
+        self.password = f"Aa1-{secrets.token_hex(16)}"  # the administrator's; Samba wants several kinds of characters
         self.authority = Authority(self.folder)
 
     def __enter__(self) -> Self:
@@ -110,7 +111,7 @@ class DomainController:
         program = str(Path(__file__).with_name("make_domain.py"))
         env = {"PATH": _PATH, "LC_ALL": "C.UTF-8"}
         made = subprocess.run(
-            [*inside, PYTHON, program, str(self.folder), PASSWORD],
+            [*inside, PYTHON, program, str(self.folder), self.password],
             capture_output=True,
             text=True,
             check=False,
@@ -174,11 +175,10 @@ class DomainController:
             yield relay
 
     def modify(self, ldif: str) -> None:
-        """Carry out changes as the administrator."""
-        command = ["ldapmodify", "-x", "-D", ADMINISTRATOR, "-w", PASSWORD, "-H", self.url]
-        done = subprocess.run(command, input=ldif, capture_output=True, text=True, check=False, env={"PATH": _PATH}, timeout=60)
-        if done.returncode:
-            raise RuntimeError(f"ldapmodify: {done.stderr.strip()}")
+        """Carry out changes as the administrator, or fail."""
+        said = self.change(ldif.encode())
+        if said:
+            raise RuntimeError(f"ldapadd: {said}")
 
     def _search(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         command = ["ldapsearch", "-x", "-LLL", "-o", "ldif-wrap=no", "-H", self.url, *arguments]
@@ -193,6 +193,27 @@ class DomainController:
         if done.returncode:
             raise RuntimeError(f"ldapsearch: {done.stderr.strip()}")
         return done.stdout
+
+    def change(self, ldif: bytes) -> str:
+        """Give LDIF to ``ldapadd`` as the administrator; what it says on stderr, empty when the directory took everything."""
+        return self._give("ldapadd", ldif)
+
+    def delete(self, *dns: str) -> None:
+        """Delete objects."""
+        said = self._give("ldapdelete", "".join(f"{dn}\n" for dn in dns).encode())
+        if said:
+            raise RuntimeError(f"ldapdelete: {said}")
+
+    def _give(self, program: str, stdin: bytes) -> str:
+        command = [program, "-x", "-H", self.url, "-D", f"CN=Administrator,CN=Users,{BASE}", "-y", str(self._password_file())]
+        done = subprocess.run(command, input=stdin, capture_output=True, check=False, env={"PATH": _PATH}, timeout=60)
+        return done.stderr.decode() if done.returncode else ""
+
+    def _password_file(self) -> Path:
+        path = self.folder / "password"
+        if not path.exists():
+            path.write_text(self.password)
+        return path
 
 
 Entry = tuple[str, dict[str, list[bytes]]]

@@ -1,4 +1,4 @@
-"""Makes a new domain in a folder, with Debian's Python and its Samba: ``python3 make_domain.py FOLDER PASSWORD``."""
+"""Makes a new Active Directory domain, with Debian's Python and its Samba: ``python3 make_domain.py FOLDER PASSWORD``."""
 
 import logging
 import sys
