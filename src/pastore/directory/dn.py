@@ -6,7 +6,7 @@ from typing import Final
 Dn = tuple[tuple[str, str], ...]
 """Pairs of attribute and value in lower case, the leaf first."""
 
-_TYPE: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)*)\s*=\s*")
+_TYPE: Final = re.compile(r" *([A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)*) *= *")
 _VALUE: Final = re.compile(r"(?:[^\\,+\"]|\\(?:[0-9A-Fa-f]{2}|[^0-9A-Fa-f]))*")
 _ESCAPE: Final = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.)", re.DOTALL)
 _MAX: Final = 16384
@@ -44,14 +44,17 @@ def parse_dn(text: str) -> Dn | None:
 
 def _plain(value: str) -> str:
     """Resolve escapes; blanks count only where they are escaped."""
-    value = value.rstrip(" ") if not value.rstrip(" ").endswith("\\") else value.rstrip(" ") + " "
+    kept = value.rstrip(" ")
+    escapes = len(kept) - len(kept.rstrip("\\"))
+    if escapes % 2 and len(kept) < len(value):
+        kept += " "  # the last backslash belongs to a blank
 
     def resolve(match: re.Match[str]) -> str:
         if match[1]:
             return bytes.fromhex(match[1].replace("\\", "")).decode(errors="replace")
         return match[2]
 
-    return _ESCAPE.sub(resolve, value)
+    return _ESCAPE.sub(resolve, kept)
 
 
 def is_below(dn: Dn, base: Dn) -> bool:
@@ -68,6 +71,6 @@ def same_dn(one: str, other: str) -> bool:
 def escaped(value: str) -> str:
     """Return a value as it stands in a DN."""
     text = re.sub(r'([\\,+"<>;=])', r"\\\1", value).replace("\0", "\\00")
-    if text.startswith((" ", "#")):
-        text = "\\" + text
-    return text[:-1] + "\\ " if text.endswith(" ") and not text.endswith("\\ ") else text
+    if len(text) > 1 and text.endswith(" "):
+        text = text[:-1] + "\\ "
+    return "\\" + text if text.startswith((" ", "#")) else text
