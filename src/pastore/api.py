@@ -7,6 +7,7 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from pastore.analysis.security import not_assigned, security
+from pastore.directory import Access
 from pastore.filters.background import Background, background_of, weights_of
 from pastore.filters.expand import Expansion, Failure, expand
 from pastore.filters.host import Host
@@ -35,27 +36,34 @@ def load(
     policy: str | None = None,
     format: str | None = None,
     system: str | PathLike[str] | None = None,
+    access: Access | None = None,
+    computer: str | None = None,
+    site: str | None = None,
 ) -> Loaded:
     """Read the policy of a source.
 
     Parameters
     ----------
     source : str or path
-        A file whose format is found from its bytes, ``-`` for standard input, or ``registry:`` for the running
-        registry of Windows.
+        A file whose format is found from its bytes, ``-`` for standard input, ``registry:`` for the running
+        registry of Windows, or ``ldaps://HOST``, ``ldap://HOST`` (with StartTLS) or ``ldapi://SOCKET`` for a directory.
     policy : str, optional
         Name or GUID. The assigned policy, or the only one, when left out.
     format : str, optional
         Overrides what the bytes look like.
     system : str or path, optional
         The SYSTEM hive that holds NoDefaultExempt.
+    access : pastore.directory.Access, optional
+        How a directory is asked: user, password or ticket, certificates, timeout.
+    computer, site : str, optional
+        In a directory: the policy that this computer gets from Group Policy.
 
     Returns
     -------
     Loaded
         ``.policy`` is None when none could be obtained; ``.findings`` then says why. Bad input never raises.
     """
-    return load_source(source, policy=policy, format=format, system=system)
+    return load_source(source, policy=policy, format=format, system=system, access=access, computer=computer, site=site)
 
 
 @dataclass(frozen=True, slots=True)

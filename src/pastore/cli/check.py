@@ -15,6 +15,7 @@ import click
 from pastore.cli.common import (
     BAD_NEWS,
     NO_ANSWER,
+    access_from,
     cannot_answer,
     given_fixed,
     host_from,
@@ -29,6 +30,7 @@ from pastore.findings import Finding, Severity, select
 from pastore.findings.render import Report, as_json, github, json_lines, json_text, printable, text
 
 if TYPE_CHECKING:
+    from pastore.directory import Access
     from pastore.filters.host import Host
     from pastore.model import Policy
 
@@ -47,6 +49,9 @@ class Job(NamedTuple):
     options: dict[str, Any]
     fixed: bool = False  # options are given that a compiled table has fixed
     is_guessed: bool = False  # the SYSTEM hive was found in the folder and not given
+    access: "Access | None" = None  # of a directory
+    computer: str | None = None
+    site: str | None = None
 
 
 class Checked(NamedTuple):
@@ -59,12 +64,13 @@ class Checked(NamedTuple):
 
 def check_source(job: Job) -> Checked:
     """Load, expand and analyse every policy of one source."""
+    from pastore.directory.access import shown
     from pastore.model import Origin, Policy
     from pastore.sources import is_table, load
 
     if job.source_format == "compiled" or (job.source_format is None and is_table(job.source)):
         return check_table(job)
-    loaded = load(job.source, policy=job.policy, format=job.source_format, system=job.system)
+    loaded = load(job.source, policy=job.policy, format=job.source_format, system=job.system, **in_directory(job))
     if job.is_guessed and not loaded.policies:  # nobody asked for that hive: it must not stand in the way
         loaded = load(job.source, policy=job.policy, format=job.source_format)
     findings = list(loaded.findings)
@@ -81,13 +87,18 @@ def check_source(job: Job) -> Checked:
         unknown = not codes.isdisjoint(("PA102", "PA103")) and "PA114" not in codes  # a damaged hive may have held one
         if not job.named and unknown:
             return Checked((), answered=False, skipped=True)
-        return Checked((Report(job.source, None, 0, 0, tuple(findings)),), answered=False, skipped=False)
+        return Checked((Report(shown(job.source), None, 0, 0, tuple(findings)),), answered=False, skipped=False)
     reports = []
     for position, policy in enumerate(sorted(wanted, key=lambda policy: not policy.assigned)):
         told = findings if position == 0 else []
         rules, filters = count(policy)
         reports.append(Report(job.source, policy.name, rules, filters, (*told, *check_policy(policy, job.host, job.options))))
     return Checked(tuple(reports), answered=True, skipped=False)
+
+
+def in_directory(job: Job) -> dict[str, Any]:
+    """Return how a directory is asked, and about which computer."""
+    return {"access": job.access, "computer": job.computer, "site": job.site}
 
 
 def check_table(job: Job) -> Checked:
@@ -130,13 +141,22 @@ def count(policy: "Policy") -> tuple[int, int]:
 
 def jobs_of(sources: tuple[str, ...], host: "Host", options: dict[str, Any]) -> Iterator[Job]:
     """Yield a job for each source, and for each file of a folder."""
+    from pastore.directory.access import is_url
+
     settings = {name: options[name] for name in ("order", "target", "default_exempt")}
+
+    if (options["computer"] or options["site"]) and not any(is_url(source) for source in sources):
+        raise click.UsageError("--computer and --site are for directories, and none is given")
+    access = access_from(options, ask=True) if any(is_url(source) for source in sources) else None
 
     def job(source: str, named: bool, system: str | None, is_guessed: bool = False) -> Job:
         return Job(source, named, options["policy_name"], options["source_format"], system, host, settings, is_guessed=is_guessed)
 
     for source in sources:
-        if source != "-" and Path(source).is_dir():
+        if is_url(source):
+            named = job(source, True, options["system"])
+            yield named._replace(access=access, computer=options["computer"], site=options["site"])
+        elif source != "-" and Path(source).is_dir():
             for folder, folders, files in os.walk(source):
                 folders.sort()
                 paths = [str(Path(folder) / name) for name in sorted(files)]
@@ -244,9 +264,11 @@ def command(sources: tuple[str, ...], **options: Any) -> None:
     skipped = sum(checked.skipped for checked in results)
     render(reports, skipped, options)
     unanswered = [job.source for job, checked in zip(jobs, results, strict=True) if job.named and not checked.answered]
+    from pastore.directory.access import shown
+
     for source in unanswered:
         # Whatever the findings are selected by and written as, an exit status of 2 has its reason here.
-        click.echo(f"pastore: no policy was obtained from {printable(source)}", err=True)
+        click.echo(f"pastore: no policy was obtained from {printable(shown(source))}", err=True)
     if unanswered:
         sys.exit(NO_ANSWER)
     if not any(checked.answered for checked in results):
@@ -267,8 +289,8 @@ def run(jobs: list[Job], at_once: int) -> list[Checked]:
     from concurrent.futures import ProcessPoolExecutor
 
     with ProcessPoolExecutor(min(at_once, len(jobs))) as pool:
-        # Standard input is closed in the other processes.
-        running = [None if job.source == "-" else pool.submit(check_source, job) for job in jobs]
+        # Standard input is closed in the other processes, and passwords do not leave this one.
+        running = [None if job.source == "-" or job.access else pool.submit(check_source, job) for job in jobs]
         pairs = zip(jobs, running, strict=True)
         with click.progressbar(pairs, length=len(jobs), label="checking", file=sys.stderr, hidden=hidden) as done:
             return [future.result() if future else check_source(job) for job, future in done]

@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
+from pastore.directory.access import ANONYMOUS, Access, is_url, shown
 from pastore.findings import Finding
 from pastore.model import Origin
 from pastore.sources.loaded import Loaded
@@ -21,8 +22,11 @@ def load(
     policy: str | None = None,
     format: str | None = None,
     system: str | os.PathLike[str] | None = None,
+    access: Access | None = None,
+    computer: str | None = None,
+    site: str | None = None,
 ) -> Loaded:
-    """Read a policy from a file, or from the registry of the running Windows.
+    """Read a policy from a file, from a directory, or from the registry of the running Windows.
 
     Parameters
     ----------
@@ -30,20 +34,25 @@ def load(
         A registry export (.reg), a registry hive, the output of reg query, LDIF, a policy as JSON or a ClassBench filter set, as
         it is or compressed with gzip; ``-`` is standard input and ``registry:`` the running registry. The format is told from the
         bytes, not from the name. At most 1 GiB is read. The transaction logs of a hive that was not written completely are taken
-        from beside it.
+        from beside it. ``ldaps://HOST``, ``ldap://HOST`` (with StartTLS) and ``ldapi://SOCKET`` are directories.
     policy : str, optional
         Name or GUID of the policy; when left out, the assigned one or the only one.
     format : str, optional
         ``reg``, ``regquery``, ``hive``, ``ldif``, ``json`` or ``classbench``, when the bytes do not tell.
     system : str or path, optional
         The SYSTEM hive of the same computer, or another file with its services: NoDefaultExempt is read there.
+    access : pastore.directory.Access, optional
+        How a directory is asked; without it anonymously, with a certificate that the system trusts, for at most 60 seconds.
+    computer, site : str, optional
+        In a directory: the policy that this computer gets from Group Policy is meant.
 
     Returns
     -------
     Loaded
         `policy` is None when none could be obtained. Then a finding says why: PA101 the source cannot be read, PA102 it is of an
         unknown format, PA106 it is a compiled table (`pastore.open` opens those), PA103 to PA105 it holds no policy, or none or
-        several that can be meant; the same if `system` cannot be read, and PA129 if it is no SYSTEM hive.
+        several that can be meant; the same if `system` cannot be read, and PA129 if it is no SYSTEM hive. PA170 to PA176 say why
+        nothing came from a directory.
 
     Raises
     ------
@@ -54,9 +63,21 @@ def load(
     if not isinstance(path, str):
         raise TypeError(f"source: expected str or a path of str, got {type(source).__name__}")
     beside = None if system is None else os.fspath(system)
-    for name, value in (("policy", policy), ("format", format), ("system", beside)):
+    texts = (("policy", policy), ("format", format), ("system", beside), ("computer", computer), ("site", site))
+    for name, value in texts:
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name}: expected str, got {type(value).__name__}")
+    if is_url(path):
+        if format is not None or beside is not None:
+            what = "SYSTEM hive beside it" if format is None else "format"
+            return _nothing("PA102", f"a directory has no {what}", shown(path))
+        if site is not None and computer is None:
+            return _nothing("PA102", "a site is of use only with a computer in it", shown(path))
+        from pastore.sources.ldap import load_url
+
+        return load_url(path, policy, access=ANONYMOUS if access is None else access, computer=computer, site=site)
+    if computer is not None or site is not None:
+        return _nothing("PA102", "this is no directory: only there is a policy found by its computer", path)
     if format == COMPILED:
         return _nothing("PA106", _OPENED, path)
     if format is not None and format not in READ:
