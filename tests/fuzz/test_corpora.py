@@ -14,6 +14,7 @@ import pytest
 
 from tests.fuzz import native
 from tests.fuzz.corpora import CORPORA, seeds_of, settings_of, target, targets
+from tests.support.core import ROOT
 
 SLOWEST = 10  # seconds an input may take where the machine is busy; most take a few milliseconds
 COMPILER = os.environ.get("CC") or "cc"
@@ -66,7 +67,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 )
 @pytest.mark.parametrize("name", native.names())
 def test_the_corpus_of_a_target_in_c_is_clean(name: str, core: list[Path], tmp_path: Path) -> None:
-    program = native.program(name, core, tmp_path / name, COMPILER, (), native.ROOT / "ext" / "fuzz" / "replay.c")
+    program = native.program(name, core, tmp_path / name, COMPILER, (), ROOT / "ext" / "fuzz" / "replay.c")
     inputs = [*map(str, kept(name))]
     for number, seed in enumerate(seeds_of(name)):
         (tmp_path / str(number)).write_bytes(seed)
