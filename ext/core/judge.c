@@ -25,8 +25,8 @@ typedef struct limits {
 
 enum { LOOKUP = 64 };
 
-static const limits LOADING = {(uint64_t)1 << 23, (uint64_t)1 << 16, (uint64_t)1 << 24, 1 << 14, 1024, false};
-static const limits CLOSELY = {(uint64_t)1 << 24, (uint64_t)1 << 17, (uint64_t)1 << 29, 50000, UINT32_MAX, true};
+static const limits LOADING = {(uint64_t)1 << 25, (uint64_t)1 << 16, (uint64_t)1 << 24, 1 << 14, 1024, false};
+static const limits CLOSELY = {(uint64_t)1 << 26, (uint64_t)1 << 17, (uint64_t)1 << 29, 50000, UINT32_MAX, true};
 
 /* Where rows of the side begin, and behind where they end, on one axis; and the rows that hold what follows. */
 typedef struct axis {

@@ -352,10 +352,12 @@ static void store(const pastore_table *table, int numbered) {
         if (!error && !forged)
             fail("a changed bit was not noticed", (uint64_t)(byte - stored.data), 0);
         if (!error) {
-            const char *broken = "";
-            if (pastore_check(loaded, &broken))
-                fail(broken, (uint64_t)(byte - stored.data), 0);
-            compare(loaded, NULL, 0);
+            if (pastore_check(loaded, NULL) == PASTORE_OK) /* what it claims must then be so */
+                compare(loaded, NULL, 0);
+            else { /* a change that only the check finds leads no lookup astray */
+                judge4(loaded, PACKETS, NULL, NULL);
+                judge6(loaded, PACKETS, NULL, NULL);
+            }
             pastore_close(loaded);
         }
         *byte = kept;

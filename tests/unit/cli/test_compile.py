@@ -74,7 +74,7 @@ class TestCompile:
         matcher = api.open(path)
         rows, size = len(matcher.filters), path.stat().st_size
         assert result.status == 1
-        assert f"{path}: 3 rules, {rows} rows, {size} bytes, layout bitvector/64" in result.err
+        assert f"{path}: 3 rules, {rows} rows, {size} bytes, layout one/direct" in result.err
         assert result.out == ""
         assert "1 error" in result.err
 
@@ -238,7 +238,7 @@ class TestDamagedTables:
         for changed, told in (
             (data[:-1], "cut off"),
             (data[:600] + b"\xff" + data[601:], "checksum"),
-            (data[:12] + b"\2" + data[13:], "version"),
+            (data[:12] + b"\x07" + data[13:], "version"),
         ):
             table.write_bytes(changed)
             result = pastore(command, table, *more.get(command, ()))
