@@ -21,22 +21,26 @@ def load(
     policy: str | None = None,
     format: str | None = None,
     system: str | os.PathLike[str] | None = None,
+    encoding: str | None = None,
 ) -> Loaded:
     """Read a policy from a file, or from the registry of the running Windows.
 
     Parameters
     ----------
     source : str or path
-        A registry export (.reg), a registry hive, the output of reg query, LDIF, a policy as JSON or a ClassBench filter set, as
-        it is or compressed with gzip; ``-`` is standard input and ``registry:`` the running registry. The format is told from the
-        bytes, not from the name. At most 1 GiB is read. The transaction logs of a hive that was not written completely are taken
-        from beside it.
+        A registry export (.reg), a registry hive, the output of reg query, a netsh script, LDIF, a policy as JSON or a ClassBench
+        filter set, as it is or compressed with gzip; ``-`` is standard input and ``registry:`` the running registry. The format
+        is told from the bytes, not from the name. At most 1 GiB is read. The transaction logs of a hive that was not written
+        completely are taken from beside it.
     policy : str, optional
         Name or GUID of the policy; when left out, the assigned one or the only one.
     format : str, optional
-        ``reg``, ``regquery``, ``hive``, ``ldif``, ``json`` or ``classbench``, when the bytes do not tell.
+        ``reg``, ``regquery``, ``hive``, ``netsh``, ``ipseccmd``, ``ldif``, ``json`` or ``classbench``, when the bytes do not
+        tell.
     system : str or path, optional
         The SYSTEM hive of the same computer, or another file with its services: NoDefaultExempt is read there.
+    encoding : str, optional
+        The encoding of a script without a byte order mark, as a code page (``936``) or by a name that Python knows.
 
     Returns
     -------
@@ -49,14 +53,21 @@ def load(
     ------
     TypeError
         If an argument is of the wrong type. Whatever the source holds is a finding.
+    ValueError
+        If there is no such encoding.
     """
     path = os.fspath(source)
     if not isinstance(path, str):
         raise TypeError(f"source: expected str or a path of str, got {type(source).__name__}")
     beside = None if system is None else os.fspath(system)
-    for name, value in (("policy", policy), ("format", format), ("system", beside)):
+    for name, value in (("policy", policy), ("format", format), ("system", beside), ("encoding", encoding)):
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name}: expected str, got {type(value).__name__}")
+    codec = None
+    if encoding is not None:
+        from pastore.sources.netsh import codec_of
+
+        codec = codec_of(encoding)
     if format == COMPILED:
         return _nothing("PA106", _OPENED, path)
     if format is not None and format not in READ:
@@ -69,7 +80,7 @@ def load(
     if format in _NO_REGISTRY:
         if beside is not None:
             return _nothing("PA102", f"{_NO_REGISTRY[format]} has no SYSTEM hive beside it", path)
-        return _without_registry(format, data, path, policy)
+        return _without_registry(format, data, path, policy, codec)
     from pastore.sources import registry
 
     services: Key | None = None
@@ -91,14 +102,20 @@ def load(
     )
 
 
-_NO_REGISTRY = {"classbench": "a ClassBench filter set", "ldif": "LDIF", "json": "a policy as JSON"}
+_SCRIPTS = ("netsh", "ipseccmd")
+_NO_REGISTRY = {
+    **dict.fromkeys(_SCRIPTS, "a script"),
+    "classbench": "a ClassBench filter set",
+    "ldif": "LDIF",
+    "json": "a policy as JSON",
+}
 _OPENED = (
     "a compiled table holds no policy to load: it is opened, with pastore.open or by its path on the command line, "
     "and must be a file that is not compressed"
 )
 _KNOWN = (
-    "registry exports (reg), output of reg query (regquery), registry hives (hive), LDIF (ldif), policies as JSON (json) "
-    "and ClassBench filter sets (classbench)"
+    "registry exports (reg), output of reg query (regquery), registry hives (hive), scripts (netsh, ipseccmd), LDIF (ldif), "
+    "policies as JSON (json) and ClassBench filter sets (classbench)"
 )
 _LIVE = "registry:"
 
@@ -178,7 +195,11 @@ def _unknown(path: str, what: str, format: str | None) -> str:
     return f"this looks like {what}; known are {_KNOWN}"
 
 
-def _without_registry(format: str, data: bytes, path: str, policy: str | None) -> Loaded:
+def _without_registry(format: str, data: bytes, path: str, policy: str | None, codec: str | None) -> Loaded:
+    if format in _SCRIPTS:
+        from pastore.sources.netsh import load_script
+
+        return load_script(data, path, policy, encoding=codec)
     if format == "ldif":
         from pastore.sources.ldif import load_ldif
 
