@@ -1,4 +1,4 @@
-"""Scripts as people write them, as data: every folder here with a ``script.toml`` is a script, its policy, its findings and packets.
+"""Scripts as people write them: every folder here with a ``script.toml`` is a script, its policy, its findings and packets.
 
 The script stands in the file with the encoding and the line ends that it is to have; ``[[filter]]`` are the filters of the policy
 in the order in which they are shown, ``findings`` the codes and lines of what reading says.

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from pastore.export import policy_json
+from tests.support.export_examples import made
+
 Files = dict[str, bytes]
 Arguments = tuple[str, ...]
 
@@ -42,6 +45,7 @@ EXAMPLES: Final[Mapping[str, Callable[[], tuple[Files, Arguments]]]] = {
     "PA326": lambda: script(*BEGIN, f"{RULE}netsh ipsec static {END[0]}"),
     "PA327": lambda: with_line("add filteraction name=Permit action=permit soft=yes"),
     "PA328": lambda: with_line("delete filterlist name=Ports", before_rule=False),
+    "PA410": lambda: ({"corp.json": policy_json.write(made())}, ("convert", "corp.json", "-t", "netsh", "-o", "corp.bat")),
     "PA411": lambda: (
         {
             "quarantine.txt": b"pushd ipsec dynamic\r\nadd mmpolicy name=Panic\r\n"

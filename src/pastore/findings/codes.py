@@ -429,6 +429,7 @@ _CODES: Final = (
         "Group Policy objects assign different policies",
         "Pick the policy with --policy; the links of the objects tell which is in force.",
     ),
+    Code("PA410", _W, "format cannot hold this", "Change the policy, or write it in another format."),
     Code("PA411", _W, "dynamic rule cannot be told as a filter", "Give the rule me at one end, or the same action both ways."),
     # PA5xx: security
     Code("PA501", _W, "pre-shared key", "Use Kerberos or certificates: the key is stored in clear text."),

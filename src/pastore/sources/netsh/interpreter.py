@@ -24,16 +24,17 @@ _BATCH: Final = re.compile(
     r"|ipsec(?:cmd|pol)(?:\.exe)?[ \t\"])",
     re.IGNORECASE,
 )
+_ARGUMENT: Final = re.compile(r"^%[0-9*]")  # a trick to start again in another window
 _GLUED: Final = re.compile(r".*netsh(?:\.exe)?", re.IGNORECASE)
 
 # Words of cmd and programs of Windows that have no part in IPsec policy. Whatever else a script starts is a finding.
 _KNOWN: Final = frozenset(
     """
-    assoc attrib auditpol break cacls cd chcp chdir choice cls color compact copy date del dir endlocal erase exit explorer fc
-    find findstr fsutil ftype gpresult gpupdate hostname icacls ipconfig logoff md mkdir mklink mode more move msg mshta nbtstat
-    net net1 netstat nslookup path pause ping popd powercfg prompt pushd rd reg regedit regsvr32 ren rename rmdir route runas sc schtasks
-    setx shift shutdown sleep sort start systeminfo taskkill tasklist time timeout title tracert tree type ver vol
-    wevtutil where whoami wmic write-host write-output xcopy
+    assoc attrib auditpol break cacls cd chcp chdir choice cls color compact copy date del dir endlocal erase exit
+    explorer fc find findstr fsutil ftype gpresult gpupdate hostname icacls ipconfig logoff md mkdir mklink mode more
+    move msg mshta nbtstat net net1 netstat nslookup path pause ping popd powercfg prompt pushd rd reg regedit regsvr32
+    ren rename rmdir route runas sc schtasks setx shift shutdown sleep sort start systeminfo taskkill tasklist time
+    timeout title tracert tree type ver vol wevtutil where whoami wmic write-host write-output xcopy
     """.split()  # noqa: SIM905
 )
 _WRAPPERS: Final = ("start", "cmd", "cmd.exe")
@@ -63,6 +64,7 @@ class Interpreter:
         self._dynamic = Dynamic()
         self._ipseccmd = IpsecCmd(self._static)
         self._commands = 0
+        self._last_unknown = 0
 
     def run(self) -> None:
         """Carry out the script."""
@@ -172,6 +174,9 @@ class Interpreter:
 
     def _unknown(self, text: Text) -> None:
         line, column = text.place(0)
+        if line == self._last_unknown:
+            return  # one piece of it was told
+        self._last_unknown = line
         first = text.string.split(None, 1)[0]
         what = "the line" if has_secret(text.string) else quoted(first[:40])
         self._log.add("PA142", f"{what} begins no command that is known here; the line is skipped", line=line, column=column)
@@ -202,7 +207,7 @@ class Interpreter:
 
     def _other(self, text: Text, typed: Sequence[Word]) -> None:
         """Pass by a command of something else, and say so where it may matter."""
-        name = re.split(r"[\\/]", typed[0].lower)[-1].removesuffix(".exe").removesuffix(".com")
+        name = re.split(r"[\\/]", _ARGUMENT.sub("", typed[0].lower))[-1].removesuffix(".exe").removesuffix(".com")
         if name == "reg" and len(typed) > 1 and typed[1].lower == "add" and "nodefaultexempt" in text.string.lower():
             self._dynamic.registry(typed, self._log)
             return

@@ -233,14 +233,14 @@ def main_mode_methods(value: str) -> tuple[tuple[int, int, int], ...]:
 
 def root(value: str) -> AuthMethod:
     """Read ``rootca``: the name of a certificate, ``certmap:`` and ``excludecaname:`` behind it, quotes in it as ``\\'``."""
-    flags = {"certmap": False, "excludecaname": False}
-    while (match := _last_flag(value)) is not None:
+    flags: dict[str, bool] = {}
+    while (match := _last_flag(value)) is not None and match[1].lower() not in flags:
         flags[match[1].lower()] = yes_or_no(match[2])
         value = value[: match.start()]
     name = value.strip().replace("\\'", '"')
     if not name:
         raise BadValueError("there is no name of a certificate authority")
-    return AuthMethod(AuthKind.CERTIFICATE, None, name, flags["certmap"], flags["excludecaname"])
+    return AuthMethod(AuthKind.CERTIFICATE, None, name, flags.get("certmap", False), flags.get("excludecaname", False))
 
 
 def _last_flag(value: str) -> re.Match[str] | None:
