@@ -35,6 +35,7 @@ def load(
     policy: str | None = None,
     format: str | None = None,
     system: str | PathLike[str] | None = None,
+    encoding: str | None = None,
 ) -> Loaded:
     """Read the policy of a source.
 
@@ -49,13 +50,15 @@ def load(
         Overrides what the bytes look like.
     system : str or path, optional
         The SYSTEM hive that holds NoDefaultExempt.
+    encoding : str, optional
+        The encoding of a script that is not Unicode, as a code page (``"936"``) or by name; guessed when left out.
 
     Returns
     -------
     Loaded
         ``.policy`` is None when none could be obtained; ``.findings`` then says why. Bad input never raises.
     """
-    return load_source(source, policy=policy, format=format, system=system)
+    return load_source(source, policy=policy, format=format, system=system, encoding=encoding)
 
 
 @dataclass(frozen=True, slots=True)

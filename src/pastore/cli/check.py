@@ -46,6 +46,7 @@ class Job(NamedTuple):
     host: "Host"
     options: dict[str, Any]
     fixed: bool = False  # options are given that a compiled table has fixed
+    encoding: str | None = None
     is_guessed: bool = False  # the SYSTEM hive was found in the folder and not given
 
 
@@ -64,7 +65,7 @@ def check_source(job: Job) -> Checked:
 
     if job.source_format == "compiled" or (job.source_format is None and is_table(job.source)):
         return check_table(job)
-    loaded = load(job.source, policy=job.policy, format=job.source_format, system=job.system)
+    loaded = load(job.source, policy=job.policy, format=job.source_format, system=job.system, encoding=job.encoding)
     if job.is_guessed and not loaded.policies:  # nobody asked for that hive: it must not stand in the way
         loaded = load(job.source, policy=job.policy, format=job.source_format)
     findings = list(loaded.findings)
@@ -133,7 +134,17 @@ def jobs_of(sources: tuple[str, ...], host: "Host", options: dict[str, Any]) -> 
     settings = {name: options[name] for name in ("order", "target", "default_exempt")}
 
     def job(source: str, named: bool, system: str | None, is_guessed: bool = False) -> Job:
-        return Job(source, named, options["policy_name"], options["source_format"], system, host, settings, is_guessed=is_guessed)
+        return Job(
+            source,
+            named,
+            options["policy_name"],
+            options["source_format"],
+            system,
+            host,
+            settings,
+            encoding=options["encoding"],
+            is_guessed=is_guessed,
+        )
 
     for source in sources:
         if source != "-" and Path(source).is_dir():

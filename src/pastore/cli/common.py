@@ -71,11 +71,29 @@ def _visible(text: str) -> str:
     return printable(text)  # it may quote the name of a file, which may hold anything
 
 
+def encoding(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Check the name of an encoding."""
+    if value is not None:
+        from pastore.sources.netsh import codec_of
+
+        try:
+            codec_of(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), context, parameter) from None
+    return value
+
+
 def source_options(command: F) -> F:
     """Add the options that say how a source is read."""
     for option in (
         click.option("--policy", "policy_name", metavar="NAME|GUID", help="Which policy; the assigned or only one if left out."),
         click.option("--system", metavar="HIVE", help="The SYSTEM hive that holds NoDefaultExempt."),
+        click.option(
+            "--encoding",
+            metavar="NAME",
+            callback=encoding,
+            help="Encoding of a script that is not Unicode: a code page or a name; guessed if left out.",
+        ),
         click.option("--format", "source_format", type=click.Choice(FORMATS), help="Format of the source; sniffed if left out."),
     ):
         command = option(command)
@@ -135,6 +153,7 @@ _FIXED = (
     "default_exempt",
     "policy_name",
     "system",
+    "encoding",
 )
 
 
@@ -152,7 +171,13 @@ def load_source(source: str, options: dict[str, Any]) -> "Loaded":
         refuse_fixed(source)
         loaded: Loaded = load_table(source)
     else:
-        loaded = load(source, policy=options["policy_name"], format=source_format, system=options["system"])
+        loaded = load(
+            source,
+            policy=options["policy_name"],
+            format=source_format,
+            system=options["system"],
+            encoding=options["encoding"],
+        )
     if loaded.policy is None:
         from pastore.findings import Severity
         from pastore.findings.render import text_lines

@@ -1,14 +1,14 @@
 """The arguments of a netsh command: ``tag=value`` in any spelling, and values without a tag in the order of the help."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 from pastore.findings import Severity
 from pastore.model import Origin
 from pastore.sources.log import FindingLog, quoted
 from pastore.sources.netsh import grammar, values
-from pastore.sources.netsh.text import Text, Word, has_secret, shown
+from pastore.sources.netsh.text import Text, Word, has_secret, safe, shown
 
 T = TypeVar("T")
 
@@ -41,7 +41,8 @@ class Call(NamedTuple):
     """A command: its arguments by name, and where it stands.
 
     `order` has the arguments in the order in which they are written, those that may be repeated each time. `loose` are the values
-    that stand without a tag: beside a pre-shared key they may be parts of it, and are not shown.
+    that stand without a tag: beside a pre-shared key they may be parts of it, and are not shown. `open` are the variables that
+    are not known.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Call(NamedTuple):
     order: list[tuple[str, Word]]
     is_secret: bool
     loose: set[str]
+    open: Container[str] = ()
 
     def add(self, code: str, message: str, word: Word | None = None, *, severity: Severity | None = None) -> None:
         """Add a finding about a word, or about the command."""
@@ -90,7 +92,7 @@ class Call(NamedTuple):
 
     def convert(self, name: str, word: Word, convert: Callable[[str], T]) -> T:
         """Return the value of a word converted."""
-        if _OPEN.search(word.string):
+        if any(match[0] in self.open for match in _OPEN.finditer(word.string)):
             raise RefusedError(f"{name}= is not known here: it depends on {self.show(word.string)}", word, "PA144")
         if not word.string:
             raise RefusedError(f"{name}= has no value", word)
@@ -107,7 +109,14 @@ class Call(NamedTuple):
 
 
 def call(
-    name: str, text: Text, section: str, log: FindingLog, typed: Sequence[Word], slots: Sequence[str], needed: Sequence[str]
+    name: str,
+    text: Text,
+    section: str,
+    log: FindingLog,
+    typed: Sequence[Word],
+    slots: Sequence[str],
+    needed: Sequence[str],
+    unknown: Container[str] = (),
 ) -> Call:
     """Sort the words behind a command by the arguments they are.
 
@@ -125,12 +134,14 @@ def call(
         The arguments in the order of the help.
     needed : sequence of str
         Those that cannot be left out.
+    unknown : container of str
+        The variables that are not known, with their signs.
 
     Raises
     ------
     RefusedError
     """
-    result = Call(name, text, section, log, {}, [], has_secret(text.string), set())
+    result = Call(name, text, section, log, {}, [], has_secret(text.string), set(), unknown)
     loose: list[tuple[Word, Word | None]] = []  # words without a tag, each with the word before it if a tag came before
     last: Word | None = None
     at = 0
@@ -179,7 +190,7 @@ def _tagged(typed: Sequence[Word], at: int, slots: Sequence[str], found: Call) -
         empty = not match[2] and not word.is_quoted and not word.is_single
     if empty and at < len(typed):
         following = _TAG.fullmatch(typed[at].string)
-        if following is None or not isinstance(grammar.meant(following[1], slots), str):
+        if following is None or not isinstance(grammar.meant(following[1], (*slots, "psk")), str):
             value = typed[at]._replace(line=word.line, column=word.column)
             at += 1
     tag = grammar.meant(key, slots)
@@ -189,7 +200,7 @@ def _tagged(typed: Sequence[Word], at: int, slots: Sequence[str], found: Call) -
         raise RefusedError(f"{key}= may be {shown((f'{name}=' for name in tag), 'or')}", word)
     close = grammar.close_to(key, slots)
     hint = f"; did you mean {close[0]}=?" if close else ""
-    raise RefusedError(f"{found.name} has no argument {quoted(key)}{hint}", word)
+    raise RefusedError(f"{found.name} has no argument {safe(key)}{hint}", word)
 
 
 def _lengthen(found: Call, word: Word) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from pastore.sources.log import FindingLog, quoted
-from pastore.sources.netsh.text import Builder, Mark, Text, TooMuchError
+from pastore.sources.log import FindingLog
+from pastore.sources.netsh.text import Builder, Mark, Text, TooMuchError, safe
 
 LINE_LIMIT: Final = 1 << 16  # characters of a command; cmd itself takes 8191
-STEP_LIMIT: Final = 200_000  # commands that loops and subroutines may make beyond those that are written
+STEP_LIMIT: Final = 100_000  # commands that loops and subroutines may make beyond those that are written
 WORK_LIMIT: Final = 1 << 27  # characters in them
 DEPTH_LIMIT: Final = 32  # of blocks in blocks, and of subroutines in subroutines
 
@@ -118,6 +118,8 @@ class Batch:
         self._handle = handle
         self._variables: dict[str, str] = {}
         self._unknown: set[str] = set()  # set to what is not known here
+        self.open: set[str] = set()
+        """The variables that stayed as they are written, with their signs."""
         self._next = 0
         self._section = ""
         self._is_delayed = False
@@ -222,6 +224,8 @@ class Batch:
             builder.write(line[at : match.start()], number, at + 1)
             at = match.end()
             value = self._percent(match[1])
+            if value is None:
+                self._leave_open(match[0])
             builder.write(match[0] if value is None else value, number, match.start() + 1, moves=value is None)
             if builder.length > LINE_LIMIT:
                 break  # it is cut by the caller
@@ -230,6 +234,14 @@ class Batch:
         if at:
             self._spend(builder.length)
         return builder.text()
+
+    def _leave_open(self, name: str) -> None:
+        if len(self.open) < STEP_LIMIT:
+            self.open.add(name)
+
+    def _is_open(self, value: str) -> bool:
+        """Whether a text holds a variable that is not known."""
+        return any(match[0] in self.open for pattern in (_VARIABLE, _DELAYED) for match in pattern.finditer(value))
 
     def _percent(self, name: str) -> str | None:
         """Return what stands for a name between percent signs, None if that is not known."""
@@ -310,7 +322,7 @@ class Batch:
                 return None
             known = name in self._variables
             return (bool(self._variables[name]) != node.negated) if known else None
-        if operator in ("errorlevel", "exist", "cmdextversion") or _is_open(left) or _is_open(right):
+        if operator in ("errorlevel", "exist", "cmdextversion") or self._is_open(left) or self._is_open(right):
             return None
         if node.fold:
             left, right = left.lower(), right.lower()
@@ -341,7 +353,7 @@ class Batch:
             items = (str(number) for number in range(start, last + (1 if step > 0 else -1), step))
         else:
             items = _ITEM.findall(source)
-            if any(_is_open(item) for item in items):
+            if any(self._is_open(item) for item in items):
                 self._pass_by(node.body, "what the loop goes over is not known here")
                 return
             if any("*" in item or "?" in item for item in items):
@@ -375,8 +387,16 @@ class Batch:
             if f"%{name}" in string or "%~" in string:
                 string = string.replace(f"%~{name}", value.strip('"')).replace(f"%{name}", value)[: LINE_LIMIT + 1]
         if self._is_delayed and "!" in string:
-            string = _DELAYED.sub(lambda match: value if (value := self._variable(match[1])) is not None else match[0], string)
+            string = _DELAYED.sub(self._delayed, string)
         return string[: LINE_LIMIT + 1]
+
+    def _delayed(self, match: re.Match[str]) -> str:
+        """Return what stands for a variable between exclamation marks."""
+        value = self._variable(match[0][1:-1])
+        if value is None:
+            self._leave_open(match[0])
+            return match[0]
+        return value
 
     def _put_in(self, text: Text) -> Text:
         """Put in the variables of loops, and those between exclamation marks."""
@@ -393,10 +413,8 @@ class Batch:
             builder.add(text, at, match.start())
             at = match.end()
             name = match[0]
-            value = loops.get(name[-1]) if name.startswith("%") else self._variable(name[1:-1])
-            if value is None:
-                value = name
-            elif name.startswith("%~"):
+            value = loops[name[-1]] if name.startswith("%") else self._delayed(match)
+            if name.startswith("%~"):
                 value = value.strip('"')
             builder.write(value, *text.place(match.start()), moves=False)
             if builder.length > LINE_LIMIT:
@@ -444,7 +462,7 @@ class Batch:
         if name == "eof":
             return
         if name not in self._labels:
-            self.tell("PA143", f"there is no label {quoted(name)}: the call does nothing", line, column)
+            self.tell("PA143", f"there is no label {safe(name)}: the call does nothing", line, column)
             return
         if name in self._calls or len(self._calls) >= DEPTH_LIMIT:
             return  # it calls itself, as menus do
@@ -473,7 +491,7 @@ class Batch:
             return
         name = (match[1] or match[3]).lower()
         value = match[2] if match[1] else match[4]
-        if _is_open(value) and f"%{name}%" in value.lower():
+        if self._is_open(value) and f"%{name}%" in value.lower():
             self._forget(name)
             return
         self._unknown.discard(name)
@@ -740,11 +758,6 @@ def _ends_in_caret(string: str) -> bool:
         return False
     carets = len(string) - len(string.rstrip("^"))
     return carets % 2 == 1 and string.count('"') % 2 == 0
-
-
-def _is_open(value: str) -> bool:
-    """Whether a text holds a variable that is not known."""
-    return _VARIABLE.search(value.replace("%%", "")) is not None or _DELAYED.search(value) is not None
 
 
 def _calculated(one: int, operator: str, other: int) -> int:

@@ -15,7 +15,7 @@ from pastore.sources.netsh.dynamic import Dynamic
 from pastore.sources.netsh.ipseccmd import IpsecCmd
 from pastore.sources.netsh.static import Static
 from pastore.sources.netsh.store import Store
-from pastore.sources.netsh.text import Mark, Text, TooMuchError, Word, has_secret, shown, words
+from pastore.sources.netsh.text import Mark, Text, TooMuchError, Word, safe, shown, words
 
 _PROMPT: Final = re.compile(r"\s*(?:(?:PS )?[A-Za-z]:\\[^>|]*>|netsh(?: \w+){0,2}>)\s*", re.IGNORECASE)
 _PROGRAM: Final = re.compile(r"(?:.*[\\/])?(netsh|ipseccmd|ipsecpol)(?:\.exe)?", re.IGNORECASE)
@@ -178,8 +178,12 @@ class Interpreter:
             return  # one piece of it was told
         self._last_unknown = line
         first = text.string.split(None, 1)[0]
-        what = "the line" if has_secret(text.string) else quoted(first[:40])
-        self._log.add("PA142", f"{what} begins no command that is known here; the line is skipped", line=line, column=column)
+        self._log.add(
+            "PA142",
+            f"{safe(first[:40], text.string)} begins no command that is known here; the line is skipped",
+            line=line,
+            column=column,
+        )
 
     # Commands of a batch file
 
@@ -239,14 +243,14 @@ class Interpreter:
             if not rest:
                 message = "netsh waits for commands here, and does not take them from the lines that follow"
             else:
-                message = f"netsh ipsec has no context {quoted(rest[0].string)}; it has static and dynamic"
+                message = f"netsh ipsec has no context {safe(rest[0].string, text.string)}; it has static and dynamic"
             self._log.add("PA141", message, line=line, column=column)
         elif not context and rest and rest[0].lower not in _OTHER_CONTEXTS | {"dump", "show", "add", "delete", "set", "exec"}:
             close = grammar.close_to(rest[0].string, ("ipsec",))
             if close:
                 self._commands += 1
                 line, column = rest[0].line, rest[0].column
-                message = f"netsh has no context {quoted(rest[0].string)}; did you mean ipsec?"
+                message = f"netsh has no context {safe(rest[0].string, text.string)}; did you mean ipsec?"
                 self._log.add("PA141", message, line=line, column=column)
 
     # Commands of IPsec
@@ -264,14 +268,14 @@ class Interpreter:
             if word.lower == "ipsec" and _GLUED.fullmatch(before.string):
                 raise RefusedError("a second command begins here, on the same line: neither is carried out", before, "PA326")
         known = grammar.CONTEXTS[context]
-        verb = self._meant(typed[0], list(known), f"netsh ipsec {context}")
+        verb = self._meant(typed[0], list(known), f"netsh ipsec {context}", text)
         objects = known[verb]
         rest = typed[1:]
         kind = ""
         if "" not in objects:
             if not rest:
                 raise RefusedError(f"{verb} needs one of {shown(objects, 'or')}", typed[0])
-            kind = self._meant(rest[0], list(objects), verb)
+            kind = self._meant(rest[0], list(objects), verb, text)
             rest = rest[1:]
         handlers = self._static.commands if context == "static" else self._dynamic.commands
         handle = handlers.get((verb, kind))
@@ -282,17 +286,19 @@ class Interpreter:
         if verb == "delete" and "name" in slots and len(rest) == 1 and "=" not in rest[0].string:
             slots = tuple(sorted(slots, key=lambda slot: slot != "name"))
         name = f"{verb} {kind}".strip()
-        handle(call(name, text, section, self._log, rest, slots, needed))
+        unknown = self._batch.open if self._batch is not None else ()
+        handle(call(name, text, section, self._log, rest, slots, needed, unknown))
 
-    def _meant(self, word: Word, known: list[str], where: str) -> str:
+    def _meant(self, word: Word, known: list[str], where: str, text: Text) -> str:
         name = grammar.meant(word.string, [each for each in known if each])
         if isinstance(name, str):
             return name
+        typed = safe(word.string, text.string)
         if name:
-            raise RefusedError(f"{quoted(word.string)} may be {shown(name, 'or')}", word)
+            raise RefusedError(f"{typed} may be {shown(name, 'or')}", word)
         close = grammar.close_to(word.string, known)
         hint = f"; did you mean {close[0]}?" if close else ""
-        raise RefusedError(f"{where} has no {quoted(word.string)}{hint}", word)
+        raise RefusedError(f"{where} has no {typed}{hint}", word)
 
 
 def finding_without_commands(source: str) -> Finding:

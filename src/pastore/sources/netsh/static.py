@@ -35,12 +35,12 @@ from pastore.sources.netsh.store import (
     guid,
     key,
 )
+from pastore.sources.netsh.text import safe
 
 ACTIONS: Final = {"permit": Action.ALLOW, "block": Action.BLOCK, "negotiate": Action.PROTECT}
 INTERFACES: Final = {"lan": InterfaceType.LAN, "dialup": InterfaceType.RAS, "all": InterfaceType.ALL}
 _NOT_RANGES: Final = ((67, 68), (546, 547))  # DHCP, whose ports differ
 _ONES: Final = {4: 0xFFFFFFFF, 6: (1 << 128) - 1}
-
 
 Node = TypeVar("Node", PolicyNode, ListNode, ActionNode)
 
@@ -54,7 +54,7 @@ def rename(node: Node, name: str, known: dict[str, Node]) -> None:
 
 def where(call: Call) -> str:
     """Return the section of a command for a message."""
-    return quoted(call.section) if call.section else "before all labels"
+    return safe(call.section) if call.section else "before all labels"
 
 
 def yes(value: str) -> bool:

@@ -31,7 +31,7 @@ KERBEROS: Final = (AuthMethod(AuthKind.KERBEROS),)
 DEFAULT_METHODS: Final = ((3, 2, 2),)  # 3DES-SHA1-2
 DEFAULT_OFFERS: Final = (Offer((Algorithm("esp", 3, 2),), lifetime_seconds=3600, lifetime_kilobytes=100_000),)
 RESPONSE_OFFERS: Final = (Offer((Algorithm("esp", 3, 2),)), Offer((Algorithm("ah", 2),)))
-WORK_LIMIT: Final = 20_000_000
+WORK_LIMIT: Final = 5_000_000
 DEFAULT_LIFETIME: Final = 480  # minutes
 DEFAULT_POLLING: Final = 180  # minutes
 

@@ -192,6 +192,11 @@ def has_secret(string: str) -> bool:
     return any(name in lower for name in _SECRET)
 
 
+def safe(word: str, command: str = "") -> str:
+    """Return a word for a message, unless it or its command may hold a key."""
+    return "a word that is not shown" if has_secret(word) or has_secret(command) else quoted(word)
+
+
 def shown(names: Iterable[str], conjunction: str = "and") -> str:
     """Return names for a message, a few of them."""
     listed = [quoted(name) for name in names]
