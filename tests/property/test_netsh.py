@@ -9,20 +9,22 @@ from hypothesis import strategies as st
 
 from pastore.findings import Severity
 from pastore.model import Policy
-from pastore.sources.netsh import batch, load_script, store
+from pastore.sources.netsh import batch, load_script, load_show, store
 
 KEY: Final = "moonlight-over-halden"
-WORDS: Final = """netsh|ipsec|static|dynamic|add|delete|set|show|del|policy|rule|filter|filterlist|filteraction|all|name=|
-name =|= |x|y|"x y"|'x y'|policy=|filterlist=|filteraction=|srcaddr=|dstaddr=|any|me|dns|10.0.0.1|10.0.0.0-10.0.0.9|2001:db8::1|srcmask=|
-24|
-255.255.0.0|dstport=|445|137-139|protocol=|tcp|udp|esp|99|mirrored=no|assign=y|assign=n|action=|block|permit|negotiate|
-qmsecmethods=|ESP[3DES,SHA1]:100000k/3600s|AH[MD5]|"ESP[DES, None] AH[SHA1]"|mmsecmethods=|3DES-SHA1-2|
-psk=moonlight-over-halden|rootca="CN=x certmap:yes"|kerberos=no|newname=|id=1|tunnel=10.0.0.9|conntype=|lan|store location=domain|
-config property=ipsecexempt value=2|mmpolicy|qmpolicy|mmpolicy=x|qmpolicy=x|actioninbound=|actionoutbound=|ipseccmd|ipsecpol|
--w REG|-p x|-r y|-f|*=0:445:TCP|0+*::|[*=0:1:udp]|(0=*)|-n BLOCK|-n|-x|-o|-u|-a|PRESHARE:moonlight-over-halden|-1s|pushd|popd|
-pushd ipsec static|exit|#|rem|::|:label|goto label|call :label|call :label a b|if|if not|else|"%x%"=="y"|errorlevel 1|defined x|
-for %%i in (1 2 3) do|for /l %%i in (1,1,5) do|for /f %%i in (x) do|%%i|%x%|%1|!x!|%x:a=b%|%x:~1,2%|set x=|set "x=y"|
-set /a n=n+1|setlocal enabledelayedexpansion|(|)|&|&&|>nul|2>&1|^|"|'|%|!|=|,|\\|“|netshipsec|tcpnetsh| |  """
+WORDS: Final = """
+netsh|ipsec|static|dynamic|add|delete|set|show|del|policy|rule|filter|filterlist|filteraction|all|name=|name =|= |
+x|y|"x y"|'x y'|policy=|filterlist=|filteraction=|srcaddr=|dstaddr=|any|me|dns|10.0.0.1|10.0.0.0-10.0.0.9|
+2001:db8::1|srcmask=|24|255.255.0.0|dstport=|445|137-139|protocol=|tcp|udp|esp|99|mirrored=no|assign=y|assign=n|
+action=|block|permit|negotiate|qmsecmethods=|ESP[3DES,SHA1]:100000k/3600s|AH[MD5]|"ESP[DES, None] AH[SHA1]"|
+mmsecmethods=|3DES-SHA1-2|psk=moonlight-over-halden|rootca="CN=x certmap:yes"|kerberos=no|newname=|id=1|
+tunnel=10.0.0.9|conntype=|lan|store location=domain|config property=ipsecexempt value=2|mmpolicy|qmpolicy|
+mmpolicy=x|qmpolicy=x|actioninbound=|actionoutbound=|ipseccmd|ipsecpol|-w REG|-p x|-r y|-f|*=0:445:TCP|0+*::|
+[*=0:1:udp]|(0=*)|-n BLOCK|-n|-x|-o|-u|-a|PRESHARE:moonlight-over-halden|-1s|pushd|popd|pushd ipsec static|exit|#|
+rem|::|:label|goto label|call :label|call :label a b|if|if not|else|"%x%"=="y"|errorlevel 1|defined x|
+for %%i in (1 2 3) do|for /l %%i in (1,1,5) do|for /f %%i in (x) do|%%i|%x%|%1|!x!|%x:a=b%|%x:~1,2%|set x=|
+set "x=y"|set /a n=n+1|setlocal enabledelayedexpansion|(|)|&|&&|>nul|2>&1|^|"|'|%|!|=|,|\\|“|netshipsec|tcpnetsh| |
+  """
 PIECES: Final = st.sampled_from(
     [*WORDS.replace("\n", "").split("|"), "||", "|", "\n", "\n", "\n", "\r\n", "^\r\n", "\t", "\0", "\x1a", "é", "策略"]
 )
@@ -65,6 +67,39 @@ def test_any_file_for_netsh_is_read(lines: list[str]) -> None:
 def test_any_bytes_are_read(data: bytes) -> None:
     read_script(data)
     read_script(b"netsh ipsec static add policy x\n" + data)
+
+
+SHOWN: Final = st.sampled_from(
+    """Policy Name : x|Rule ID : 1, GUID = {1C8A6D06-7B42-4B3A-9B0C-0D2A9B0C0D2A}|Rule Name : y|FilterList Name : z|
+Filter(s)|No. of Filters : 2|FilterAction Name : b|Action : BLOCK|Action : NEGOTIATE SECURITY|Description : NONE|
+Mirrored : YES|Source IP Address : <My IP Address>|Source IP Address : 10.0.0.0|Source Mask : 255.0.0.0|
+Source Mask : x|Destination IP Address : <Any IP Address>|Protocol : TCP|Destination IP Address : 2001:db8::1|
+Destination DNS Name : server|Source Port : ANY|Destination Port : 445|Protocol : 300|Assigned : YES|
+MainMode LifeTime : 99999999999 minutes / 3|Polling Interval : x|No. of Rules : 999999999|
+Authentication Methods(2)|KERBEROS|Preshared Key : moonlight-over-halden|Root CA : CN=x|
+     3DES   SHA1   Medium(2)|[NONE] [SHA1 , 3DES] 1 2|[SHA1] [NONE , NONE] 0 99999999999|
+Tunnel Dest IP Address : 10.0.0.9|Connection Type : LAN|Activated : NO|GUID : {x}|---|: x|x :|The quick brown fox""".replace(
+        "\n", ""
+    ).split("|")
+)
+
+
+@given(st.lists(SHOWN, max_size=40), st.binary(max_size=20))
+@settings(deadline=None, max_examples=200)
+def test_any_output_is_read(lines: list[str], tail: bytes) -> None:
+    loaded = load_show("\r\n".join(lines).encode() + tail, "x.txt")
+    assert isinstance(loaded.policy, Policy) or any(finding.severity is Severity.ERROR for finding in loaded.findings)
+    assert not any(KEY in finding.message for finding in loaded.findings)
+    assert KEY not in repr(loaded)
+
+
+def test_output_of_many_lines_is_read_soon() -> None:
+    begin = time.process_time()
+    load_show(
+        b"Policy Name : x\n" + (b"Rule ID : 1\nFilterList Name : a\nFilter(s)\nDescription : x" + b" " * 500 + b"\n") * 5_000, "x"
+    )
+    load_show(b"Policy Name : x\n" + b"[" * 60_000 + b"\n" + b"A" * 60_000 + b" : " + b" " * 60_000 + b":\n" + b"-" * 60_000, "x")
+    assert time.process_time() - begin < 10
 
 
 ADD: Final = "netsh ipsec static add filter filterlist=a srcaddr=any dstaddr=me protocol=tcp dstport="

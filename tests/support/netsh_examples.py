@@ -37,6 +37,10 @@ EXAMPLES: Final[Mapping[str, Callable[[], tuple[Files, Arguments]]]] = {
         "for /l %%a in (1,1,1000) do for /l %%b in (1,1,1000) do netsh ipsec static "
         "add filter filterlist=Ports srcaddr=any dstaddr=me protocol=tcp srcport=%%a dstport=%%b"
     ),
+    "PA146": lambda: (
+        {"shown.txt": b"Policy Name   : Hardening\r\nRichtlinie    : x\r\nNo. of Rules  : 0\r\n"},
+        ("check", "shown.txt"),
+    ),
     "PA321": lambda: with_line(RULE.replace("filteraction=Block", "filteraction=Block conntype=lan"), before_rule=False),
     "PA322": lambda: script(*BEGIN, RULE.replace("policy=Hardening", "policy=Hardning"), *END),
     "PA323": lambda: script("add policy name=Hardening assign=yes"),

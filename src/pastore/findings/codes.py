@@ -217,6 +217,12 @@ _CODES: Final = (
     ),
     Code("PA144", _E, "value is not known", "Set the variable in the script, or write the value."),
     Code("PA145", _E, "script is too large to carry out", "Write the commands out, or read the script in parts."),
+    Code(
+        "PA146",
+        _W,
+        "line is not output of netsh ipsec show",
+        "Redirect the output of English Windows into a file: netsh ipsec static show all level=verbose > FILE.",
+    ),
     Code("PA150", _W, "capture is cut", "The packets before the cut were read; capture again for the rest."),
     Code(
         "PA151",

@@ -7,7 +7,7 @@ from pastore.findings import Finding
 from pastore.model import Origin
 from pastore.sources.loaded import Loaded
 from pastore.sources.reading import STDIN, SourceError, read_bytes
-from pastore.sources.sniff import COMPILED, NOT_READ, READ, is_table, sniff
+from pastore.sources.sniff import COMPILED, READ, is_table, sniff
 
 if TYPE_CHECKING:
     from pastore.sources.registry import Key
@@ -35,8 +35,8 @@ def load(
     policy : str, optional
         Name or GUID of the policy; when left out, the assigned one or the only one.
     format : str, optional
-        ``reg``, ``regquery``, ``hive``, ``netsh``, ``ipseccmd``, ``ldif``, ``json`` or ``classbench``, when the bytes do not
-        tell.
+        ``reg``, ``regquery``, ``hive``, ``netsh``, ``ipseccmd``, ``netsh-show``, ``ldif``, ``json`` or ``classbench``, when the
+        bytes do not tell.
     system : str or path, optional
         The SYSTEM hive of the same computer, or another file with its services: NoDefaultExempt is read there.
     encoding : str, optional
@@ -71,8 +71,7 @@ def load(
     if format == COMPILED:
         return _nothing("PA106", _OPENED, path)
     if format is not None and format not in READ:
-        trouble = "is not read by this version" if format in NOT_READ else "is not a format"
-        return _nothing("PA102", f"{format!r} {trouble}; it reads {_KNOWN}", path)
+        return _nothing("PA102", f"{format!r} is not a format; known are {_KNOWN}", path)
     got = _read(path, format)
     if isinstance(got, Finding):
         return Loaded(None, (got,))
@@ -103,19 +102,22 @@ def load(
 
 
 _SCRIPTS = ("netsh", "ipseccmd")
+_SHOWN = "netsh-show"
 _NO_REGISTRY = {
-    **dict.fromkeys(_SCRIPTS, "a script"),
     "classbench": "a ClassBench filter set",
     "ldif": "LDIF",
     "json": "a policy as JSON",
+    "netsh": "a script",
+    "ipseccmd": "a script",
+    _SHOWN: "output of netsh",
 }
 _OPENED = (
     "a compiled table holds no policy to load: it is opened, with pastore.open or by its path on the command line, "
     "and must be a file that is not compressed"
 )
 _KNOWN = (
-    "registry exports (reg), output of reg query (regquery), registry hives (hive), scripts (netsh, ipseccmd), LDIF (ldif), "
-    "policies as JSON (json) and ClassBench filter sets (classbench)"
+    "registry exports (reg), output of reg query (regquery), registry hives (hive), scripts (netsh, ipseccmd), output of netsh "
+    "ipsec show (netsh-show), LDIF (ldif), policies as JSON (json) and ClassBench filter sets (classbench)"
 )
 _LIVE = "registry:"
 
@@ -136,7 +138,7 @@ def _read(path: str, format: str | None) -> tuple[str, bytes] | Finding:
     if guess.format == COMPILED:
         return Finding("PA106", _OPENED, Origin(path))
     if guess.format not in READ:
-        return Finding("PA102", _unknown(path, guess.what, guess.format), Origin(path))
+        return Finding("PA102", _unknown(path, guess.what), Origin(path))
     return guess.format, data
 
 
@@ -187,15 +189,17 @@ def _services(path: str) -> "tuple[Key | None, tuple[Finding, ...]]":
     return root, findings
 
 
-def _unknown(path: str, what: str, format: str | None) -> str:
-    if format is not None:
-        return f"this looks like {what}, which this version does not read yet; it reads {_KNOWN}"
+def _unknown(path: str, what: str) -> str:
     if path.lower().endswith(".ipsec"):
         what += " with the name of a netsh exportpolicy file; export the registry key with reg export instead"
     return f"this looks like {what}; known are {_KNOWN}"
 
 
 def _without_registry(format: str, data: bytes, path: str, policy: str | None, codec: str | None) -> Loaded:
+    if format == _SHOWN:
+        from pastore.sources.netsh import load_show
+
+        return load_show(data, path, policy, encoding=codec)
     if format in _SCRIPTS:
         from pastore.sources.netsh import load_script
 

@@ -6,8 +6,7 @@ import stat
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import Final, NamedTuple
 
-READ: Final = ("reg", "regquery", "hive", "netsh", "ipseccmd", "ldif", "json", "classbench")
-NOT_READ: Final = ("netsh-show",)
+READ: Final = ("reg", "regquery", "hive", "netsh", "ipseccmd", "netsh-show", "ldif", "json", "classbench")
 COMPILED: Final = "compiled"  # not read into a policy, but opened as a matcher
 TABLE_LABEL: Final = b"\x89PST\r\n\x1a\n"
 
@@ -20,7 +19,7 @@ class Guess(NamedTuple):
     Parameters
     ----------
     format : str, optional
-        One of `READ` or `NOT_READ`, or `COMPILED`, None when it is none of these.
+        One of `READ`, or `COMPILED`, None when it is none of these.
     what : str
         In words, for a message: "a PNG image".
     """

@@ -5,8 +5,9 @@ from pastore.sources.loaded import Loaded
 from pastore.sources.log import FindingLog
 from pastore.sources.netsh.encoding import codec_of, decode
 from pastore.sources.netsh.interpreter import Interpreter, finding_without_commands
+from pastore.sources.netsh.show import load_show
 
-__all__ = ["codec_of", "load_script"]
+__all__ = ["codec_of", "load_script", "load_show"]
 
 
 def load_script(data: bytes, source: str, wanted: str | None = None, *, encoding: str | None = None) -> Loaded:

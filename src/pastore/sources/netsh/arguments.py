@@ -164,6 +164,8 @@ def call(
         result.order.append((tag, word))
         last = word
     _place(result, loose, slots, needed)
+    for tag in needed:
+        result.needed(tag)
     for tag, word in result.order:
         if tag not in ("psk", "description") and any(character in _SMART for character in word.string):
             result.add(
@@ -214,7 +216,7 @@ def _lengthen(found: Call, word: Word) -> None:
 def _place(found: Call, loose: list[tuple[Word, Word | None]], slots: Sequence[str], needed: Sequence[str]) -> None:
     """Give words without a tag to the arguments that are free: in order at first, behind a tag to those that are needed."""
     free = [slot for slot in slots if slot not in found.given and slot != _REPEATED]
-    found.loose.update(word.string for word, _ in loose)
+    found.loose.update(word.string for word, before in loose if before is not None)
     for word, before in loose:
         tag = next((tag for tag, known in found.order if known == before), "")
         taken = None

@@ -327,7 +327,7 @@ class Batch:
         if node.fold:
             left, right = left.lower(), right.lower()
         if operator in ("==", "equ", "neq"):
-            return (left == right) != (operator == "neq") != node.negated
+            return ((left == right) != (operator == "neq")) != node.negated
         try:
             one, other = int(left), int(right)
         except ValueError:
@@ -532,7 +532,7 @@ class _Parser:
         self._text = text
         self._at = 0
         self._section = section
-        self._parentheses = 0
+        self._opened: list[tuple[int, int]] = []  # where the blocks begin that are not closed yet
         self._is_over = False  # the file ended inside of a block
 
     def statement(self) -> _Node | None:
@@ -570,10 +570,10 @@ class _Parser:
         if self._at >= len(string):
             return None
         if string[self._at] == "(":
+            self._opened.append(self._text.place(self._at))
             self._at += 1
-            self._parentheses += 1
             block = self._block(depth + 1)
-            self._parentheses -= 1
+            self._opened.pop()
             self._redirections()
             return block
         word = _WORD.match(string, self._at)
@@ -610,10 +610,10 @@ class _Parser:
         """Go to the next line."""
         if self._is_over:
             return False
-        line, column = self._text.place(0)
         text = self._batch.logical()
         if text is None:
             self._is_over = True
+            line, column = self._opened[-1] if self._opened else self._text.place(0)
             self._batch.tell("PA142", "the script ends inside of a block in parentheses", line, column)
             return False
         self._text, self._at = text, 0
@@ -646,7 +646,7 @@ class _Parser:
                 if at + 1 < end:
                     builder.add(self._text, at + 1, at + 2)
                 at += 2
-            elif character in "&|" or (character == ")" and self._parentheses):
+            elif character in "&|" or (character == ")" and self._opened):
                 break
             elif character in "<>":
                 if re.fullmatch(r"\s?\d", builder.last()):

@@ -123,23 +123,36 @@ DYNAMIC: Final[dict[str, dict[str, tuple[str, ...]]]] = {
 
 CONTEXTS: Final = {"static": STATIC, "dynamic": DYNAMIC}
 
-NEEDED: Final = {
-    ("add", "filter"): ("filterlist", "srcaddr", "dstaddr"),
-    ("add", "filteraction"): ("name",),
-    ("add", "filterlist"): ("name",),
-    ("add", "policy"): ("name",),
-    ("add", "rule"): ("name", "policy", "filterlist", "filteraction"),
-    ("delete", "filter"): ("filterlist", "srcaddr", "dstaddr"),
-    ("delete", "filteraction"): ("name",),
-    ("delete", "filterlist"): ("name",),
-    ("delete", "policy"): ("name",),
-    ("delete", "rule"): ("policy",),
-    ("set", "defaultrule"): ("policy",),
-    ("set", "rule"): ("policy",),
-    ("set", "store"): ("location",),
-    ("set", "config"): ("property", "value"),
+NEEDED: Final[dict[str, dict[tuple[str, str], tuple[str, ...]]]] = {
+    "static": {
+        ("add", "filter"): ("filterlist", *_ENDS),
+        ("add", "filteraction"): ("name",),
+        ("add", "filterlist"): ("name",),
+        ("add", "policy"): ("name",),
+        ("add", "rule"): ("name", "policy", "filterlist", "filteraction"),
+        ("delete", "filter"): ("filterlist", *_ENDS),
+        ("delete", "filteraction"): ("name",),
+        ("delete", "filterlist"): ("name",),
+        ("delete", "policy"): ("name",),
+        ("delete", "rule"): ("policy",),
+        ("set", "defaultrule"): ("policy",),
+        ("set", "rule"): ("policy",),
+        ("set", "store"): ("location",),
+    },
+    "dynamic": {
+        ("add", "mmpolicy"): ("name",),
+        ("add", "qmpolicy"): ("name",),
+        ("add", "rule"): (*_ENDS, "mmpolicy"),
+        ("delete", "mmpolicy"): ("name",),
+        ("delete", "qmpolicy"): ("name",),
+        ("delete", "rule"): _ENDS,
+        ("set", "config"): ("property", "value"),
+        ("set", "mmpolicy"): ("name",),
+        ("set", "qmpolicy"): ("name",),
+        ("set", "rule"): _ENDS,
+    },
 }
-"""What a command of the static context cannot do without."""
+"""What a command cannot do without, by context."""
 
 
 def meant(typed: str, known: Collection[str]) -> str | list[str]:

@@ -17,7 +17,8 @@ from pastore.sources.netsh.static import Static
 from pastore.sources.netsh.store import Store
 from pastore.sources.netsh.text import Mark, Text, TooMuchError, Word, safe, shown, words
 
-_PROMPT: Final = re.compile(r"\s*(?:(?:PS )?[A-Za-z]:\\[^>|]*>|netsh(?: \w+){0,2}>)\s*", re.IGNORECASE)
+_PROMPT: Final = re.compile(r"\s*(?:PS )?[A-Za-z]:\\[^<>|]*>\s*(?=netsh\b|ipsec(?:cmd|pol)\b)", re.IGNORECASE)
+_NETSH_PROMPT: Final = re.compile(r"\s*netsh(?: \w+){0,2}>\s*", re.IGNORECASE)
 _PROGRAM: Final = re.compile(r"(?:.*[\\/])?(netsh|ipseccmd|ipsecpol)(?:\.exe)?", re.IGNORECASE)
 _BATCH: Final = re.compile(
     r"(?<![\w.#-])(?:netsh(?:\.exe)?[\"' \t^]+(?:-\S+[ \t]+\S+[ \t]+)*\"?(?:ipsec|static|dynamic)\b"
@@ -59,6 +60,8 @@ class Interpreter:
         self._log = log
         self._lines = [line.removesuffix("\r") for line in text.replace("\r\n", "\n").replace("\0", " ").split("\n")]
         self.is_batch = _BATCH.search(text) is not None
+        if self.is_batch:  # commands copied from a console
+            self._lines = [_PROMPT.sub(_blanks, line, count=1) for line in self._lines]
         self._batch = Batch(self._lines, log, self._command) if self.is_batch else None
         self._static = Static(is_menu=self._batch.is_menu if self._batch else False)
         self._dynamic = Dynamic()
@@ -114,7 +117,7 @@ class Interpreter:
         stack: list[tuple[str, ...]] = []
         context: tuple[str, ...] = ()
         for number, line in enumerate(self._lines, 1):
-            prompt = _PROMPT.match(line)
+            prompt = _NETSH_PROMPT.match(line)
             start = prompt.end() if prompt else 0
             stripped = line[start:].strip()
             if not stripped or stripped.startswith(("#", "::")) or re.match(r"(?i)@?rem\b", stripped):
@@ -189,9 +192,6 @@ class Interpreter:
 
     def _command(self, command: Command) -> None:
         text = command.text
-        prompt = _PROMPT.match(text.string)
-        if prompt:
-            text = text.part(prompt.end(), len(text.string))
         typed = words(text)
         while typed and typed[0].lower.strip("&'.") in _WRAPPERS:
             at = next((at for at, word in enumerate(typed) if _PROGRAM.fullmatch(word.string)), 0)
@@ -281,7 +281,7 @@ class Interpreter:
         handle = handlers.get((verb, kind))
         if handle is None:
             return
-        needed = grammar.NEEDED.get((verb, kind), ())
+        needed = grammar.NEEDED[context].get((verb, kind), ())
         slots = objects[kind]
         if verb == "delete" and "name" in slots and len(rest) == 1 and "=" not in rest[0].string:
             slots = tuple(sorted(slots, key=lambda slot: slot != "name"))
@@ -304,3 +304,7 @@ class Interpreter:
 def finding_without_commands(source: str) -> Finding:
     """Return what to say of a script without any IPsec command."""
     return Finding("PA103", "there is no IPsec command in the script", Origin(source))
+
+
+def _blanks(match: re.Match[str]) -> str:
+    return " " * len(match[0])
