@@ -201,13 +201,7 @@ _CODES: Final = (
         "line is not a ClassBench rule",
         "Write it as @src/len dst/len lo : hi lo : hi 0xPP/0xMM.",
     ),
-    Code(
-        "PA141",
-        _E,
-        "command is refused",
-        "Mend the command: netsh does nothing with it.",
-        w.INVALID_PARAMETER,
-    ),
+    Code("PA141", _E, "command is refused", "Mend the command: netsh does nothing with it."),
     Code("PA142", _W, "line of the script is not understood", "None needed if it has no part in IPsec policy; it was skipped."),
     Code(
         "PA143",

@@ -1,6 +1,8 @@
 """What netsh does with its commands, one by one."""
 
+import re
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -10,6 +12,7 @@ from pastore.findings import Severity
 from pastore.model import Action, AuthKind, InterfaceType, Policy, Secret
 from pastore.sources import Loaded
 from pastore.sources.netsh import load_script
+from tests.support.command import pastore as run
 
 STATIC: Final = "netsh ipsec static "
 BEGIN: Final = (
@@ -205,6 +208,12 @@ def test_set_changes_and_renames() -> None:
     assert (rule.filter_action.name, rule.filter_action.action) == ("c", Action.ALLOW)
 
 
+def test_a_variable_that_is_not_set() -> None:
+    loaded = script(".set POL=p", *BEGIN, "add rule r %PLO% l b", "add filter l %IP% me", "add filter %LIST% any me")
+    assert found(loaded) == [("PA144", 5, len(STATIC) + 12), ("PA144", 6, len(STATIC) + 14)]
+    assert "'%PLO%'" in message(loaded, "PA144")
+
+
 def test_only_one_policy_is_assigned() -> None:
     loaded = script("add policy a assign=y", "add policy b assign=y")
     assert [(policy.name, policy.assigned) for policy in loaded.policies] == [("a", False), ("b", True)]
@@ -346,3 +355,14 @@ def test_dynamic_rules_need_their_policies() -> None:
     )
     assert [code for code, _, _ in found(loaded)] == ["PA322", "PA141"]
     assert rules_of(loaded) == [("protect", "any > me (mirrored)")]
+
+
+def test_the_example_of_the_readme_is_what_pastore_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    match = re.search(
+        r"<!-- script -->\n```console\n\$ cat ports.bat\n(.*?)\n\n\$ pastore check ports.bat\n(.*?)```", readme, re.DOTALL
+    )
+    assert match is not None
+    (tmp_path / "ports.bat").write_text(match[1] + "\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert run("check", "ports.bat").out == match[2]

@@ -92,7 +92,7 @@ class Call(NamedTuple):
 
     def convert(self, name: str, word: Word, convert: Callable[[str], T]) -> T:
         """Return the value of a word converted."""
-        if any(match[0] in self.open for match in _OPEN.finditer(word.string)):
+        if self.is_open(word.string):
             raise RefusedError(f"{name}= is not known here: it depends on {self.show(word.string)}", word, "PA144")
         if not word.string:
             raise RefusedError(f"{name}= has no value", word)
@@ -101,6 +101,10 @@ class Call(NamedTuple):
         except values.BadValueError as error:
             why = "its value is not understood" if self.is_secret else str(error)
             raise RefusedError(f"{name}: {why}", word) from None
+
+    def is_open(self, value: str) -> bool:
+        """Whether a value holds a variable that is not known."""
+        return any(match[0] in self.open for match in _OPEN.finditer(value))
 
     def show(self, value: str) -> str:
         """Return a value for a message, unless the command holds a key."""

@@ -184,6 +184,9 @@ class Static:
     # Looking up
 
     def _missing(self, kind: str, name: str, known: Mapping[str, object], call: Call, tag: str) -> RefusedError:
+        if call.is_open(name):
+            message = f"there is no {kind} {call.show(name)}, and the script does not set the variable"
+            return RefusedError(message, call.given.get(tag), "PA144")
         close = []
         if call.log.room("PA322"):
             close = grammar.close_to(name, [str(getattr(node, "name", "")) for node in islice(known.values(), 1000)])
