@@ -14,7 +14,7 @@ from pastore.sources.log import FindingLog
 from pastore.sources.netsh.text import Builder, Mark, Text, TooMuchError, safe
 
 LINE_LIMIT: Final = 1 << 16  # characters of a command; cmd itself takes 8191
-STEP_LIMIT: Final = 100_000  # commands that loops and subroutines may make beyond those that are written
+STEP_LIMIT: Final = 150_000  # commands that loops and subroutines may make beyond those that are written
 WORK_LIMIT: Final = 1 << 27  # characters in them
 DEPTH_LIMIT: Final = 32  # of blocks in blocks, and of subroutines in subroutines
 

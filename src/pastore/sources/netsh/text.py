@@ -1,11 +1,15 @@
 """A piece of a script with the place of each of its characters, whatever was done to it on the way."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from pastore.sources.log import quoted
 
+_BLANKS: Final = " \t"  # what parts words; a blank of another script does not
+_INSIDE: Final = re.compile(r'[^"\\]*')
+_OUTSIDE: Final = re.compile(r"[^ \t\"'\\]*")
 _SECRET: Final = ("psk", "key", "secret", "pass", "presh", "pwd")
 
 
@@ -139,7 +143,7 @@ def words(text: Text) -> list[Word]:
     result: list[Word] = []
     at, end = 0, len(string)
     while at < end:
-        if string[at].isspace():
+        if string[at] in _BLANKS:
             at += 1
             continue
         start = at
@@ -148,10 +152,10 @@ def words(text: Text) -> list[Word]:
         while at < end:
             character = string[at]
             if character == "\\":
-                run = at
+                count = at
                 while at < end and string[at] == "\\":
                     at += 1
-                count = at - run
+                count = at - count
                 if at < end and string[at] == '"':
                     parts.append("\\" * (count // 2))
                     if count % 2:
@@ -163,7 +167,7 @@ def words(text: Text) -> list[Word]:
                 inside = not inside
                 quoted_ = True
                 at += 1
-            elif character.isspace() and not inside:
+            elif character in _BLANKS and not inside:
                 break
             elif character == "'" and not inside and (at == start or string[at - 1] == "=") and _closes(string, at):
                 close = string.index("'", at + 1)
@@ -171,11 +175,10 @@ def words(text: Text) -> list[Word]:
                 single = True
                 at = close + 1
             else:
-                run = at
-                at += 1
-                while at < end and string[at] not in "\\\"'" and (inside or not string[at].isspace()):
-                    at += 1
-                parts.append(string[run:at])
+                run = (_INSIDE if inside else _OUTSIDE).match(string, at + 1)
+                stop = run.end() if run else at + 1
+                parts.append(string[at:stop])
+                at = stop
         result.append(Word("".join(parts), *text.place(start), quoted_, single))
     return result
 
@@ -183,7 +186,7 @@ def words(text: Text) -> list[Word]:
 def _closes(string: str, at: int) -> bool:
     """Whether the single quote at an offset is closed at the end of a word."""
     close = string.find("'", at + 1)
-    return close > 0 and (close + 1 == len(string) or string[close + 1].isspace())
+    return close > 0 and (close + 1 == len(string) or string[close + 1] in _BLANKS)
 
 
 def has_secret(string: str) -> bool:
