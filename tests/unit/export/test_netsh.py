@@ -31,25 +31,26 @@ def with_rule(**changes: object) -> Policy:
     return made(replace(rule("Web", "protect", "tcp any > me:443"), **changes))  # type: ignore[arg-type]
 
 
+SCRIPT: Final = """\
+@echo off
+chcp 65001 > nul
+netsh ipsec static set store location=local
+netsh ipsec static add policy name=Test mmpfs=no qmpermm=0 mmlifetime=480 mmsecmethods=3DES-SHA1-2 assign=no pollinginterval=180
+netsh ipsec static add filteraction name=Protect action=negotiate inpass=no soft=no qmpfs=no \
+qmsecmethods="ESP[3DES,SHA1]:100000k/3600s"
+netsh ipsec static add filterlist name="Web list"
+netsh ipsec static add filter filterlist="Web list" srcaddr=10.0.0.0 srcmask=255.0.0.0 dstaddr=me protocol=tcp srcport=0 \
+dstport=443 mirrored=yes
+netsh ipsec static add rule name=Web policy=Test filterlist="Web list" filteraction=Protect conntype=all activate=yes kerberos=yes
+netsh ipsec dynamic set config property=ipsecexempt value=3
+netsh ipsec static set policy name=Test assign=yes
+"""
+
+
 def test_a_script_is_what_an_administrator_would_write() -> None:
     written = netsh.script(made())
     assert written.findings == ()
-    assert written.data.decode().splitlines() == [
-        "@echo off",
-        "chcp 65001 > nul",
-        "netsh ipsec static set store location=local",
-        "netsh ipsec static add policy name=Test mmpfs=no qmpermm=0 mmlifetime=480 mmsecmethods=3DES-SHA1-2 assign=no "
-        "pollinginterval=180",
-        "netsh ipsec static add filteraction name=Protect action=negotiate inpass=no soft=no qmpfs=no "
-        'qmsecmethods="ESP[3DES,SHA1]:100000k/3600s"',
-        'netsh ipsec static add filterlist name="Web list"',
-        'netsh ipsec static add filter filterlist="Web list" srcaddr=10.0.0.0 srcmask=255.0.0.0 dstaddr=me protocol=tcp srcport=0 '
-        "dstport=443 mirrored=yes",
-        'netsh ipsec static add rule name=Web policy=Test filterlist="Web list" filteraction=Protect conntype=all activate=yes '
-        "kerberos=yes",
-        "netsh ipsec dynamic set config property=ipsecexempt value=3",
-        "netsh ipsec static set policy name=Test assign=yes",
-    ]
+    assert written.data.decode().replace("\r\n", "\n") == SCRIPT
 
 
 @pytest.mark.parametrize(

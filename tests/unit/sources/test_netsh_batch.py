@@ -75,6 +75,8 @@ def test_a_line(line: str, handed: list[str]) -> None:
         (["set x=1", "(", "set x=2", "a %x%", ")"], ["a 1"]),
         (["setlocal enabledelayedexpansion", "set x=1", "(", "set x=2", "a !x! %x%", ")"], ["a 2 1"]),
         (["a 100%%"], ["a 100%"]),
+        (["a 100% b"], ["a 100 b"]),
+        (["for %i in (1 2) do a %i"], ["a 1", "a 2"]),
         (['call :s 1 "2 3"', "goto :eof", ":s", "a %1 %2 %~2", "exit /b", "b"], ['a 1 "2 3" 2 3']),
         (["call netsh x"], ["netsh x"]),
         (["a", ":l", "b"], ["a", "b"]),

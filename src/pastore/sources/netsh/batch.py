@@ -18,7 +18,7 @@ STEP_LIMIT: Final = 150_000  # commands that loops and subroutines may make beyo
 WORK_LIMIT: Final = 1 << 27  # characters in them
 DEPTH_LIMIT: Final = 32  # of blocks in blocks, and of subroutines in subroutines
 
-_VARIABLE: Final = re.compile(r"%(%|\*|[0-9]|~[a-zA-Z]*[0-9]|[^%\s:=][^%:=\n]*(?::[^%\n]*)?%)")
+_VARIABLE: Final = re.compile(r"%(%|\*|[0-9]|~[a-zA-Z]*[0-9]|[^%\s:=][^%:=\n]*(?::[^%\n]*)?%|(?![A-Za-z]))")
 _DELAYED: Final = re.compile(r"!([^!\s:=][^!:=\n]*(?::[^!\n]*)?)!")
 _PART: Final = re.compile(r"~(-?\d+)(?:,(-?\d+))?")
 _RUN: Final = re.compile(r'[^"^&|<>()]+')
@@ -245,8 +245,8 @@ class Batch:
 
     def _percent(self, name: str) -> str | None:
         """Return what stands for a name between percent signs, None if that is not known."""
-        if name == "%":
-            return "%"
+        if name in ("", "%"):
+            return name  # a percent sign that begins no variable goes
         arguments = self._frames[-1].arguments
         if name == "*":
             return None if arguments is None else " ".join(arguments[1:])

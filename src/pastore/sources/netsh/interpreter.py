@@ -15,7 +15,7 @@ from pastore.sources.netsh.dynamic import Dynamic
 from pastore.sources.netsh.ipseccmd import IpsecCmd
 from pastore.sources.netsh.static import Static
 from pastore.sources.netsh.store import Store
-from pastore.sources.netsh.text import Mark, Text, TooMuchError, Word, safe, shown, words
+from pastore.sources.netsh.text import Builder, Mark, Text, TooMuchError, Word, safe, shown, words
 
 _PROMPT: Final = re.compile(r"\s*(?:PS )?[A-Za-z]:\\[^<>|]*>\s*(?=netsh\b|ipsec(?:cmd|pol)\b)", re.IGNORECASE)
 _NETSH_PROMPT: Final = re.compile(r"\s*netsh(?: \w+){0,2}>\s*", re.IGNORECASE)
@@ -26,6 +26,14 @@ _BATCH: Final = re.compile(
     re.IGNORECASE,
 )
 _ARGUMENT: Final = re.compile(r"^%[0-9*]")  # a trick to start again in another window
+# A command in a string of another language; two quotes in it are one.
+_IN_STRING: Final = re.compile(
+    r'"((?:\S*[\\/])?(?:netsh(?:\.exe)?[ \t]+ipsec|ipsec(?:cmd|pol)(?:\.exe)?)[ \t](?:[^"]|"")*)"', re.IGNORECASE
+)
+_VBSCRIPT: Final = re.compile(
+    r"^[ \t]*(?:dim[ \t]|option explicit|on error resume|wscript\.|set[ \t]+\w+[ \t]*=[ \t]*(?:createobject|wscript))",
+    re.IGNORECASE | re.MULTILINE,
+)
 _GLUED: Final = re.compile(r".*netsh(?:\.exe)?", re.IGNORECASE)
 
 # Words of cmd and programs of Windows that have no part in IPsec policy. Whatever else a script starts is a finding.
@@ -60,6 +68,7 @@ class Interpreter:
         self._log = log
         self._lines = [line.removesuffix("\r") for line in text.replace("\r\n", "\n").replace("\0", " ").split("\n")]
         self.is_batch = _BATCH.search(text) is not None
+        self._is_vbscript = _VBSCRIPT.search(text) is not None
         if self.is_batch:  # commands copied from a console
             self._lines = [_PROMPT.sub(_blanks, line, count=1) for line in self._lines]
         self._batch = Batch(self._lines, log, self._command) if self.is_batch else None
@@ -202,22 +211,31 @@ class Interpreter:
             return
         program = _PROGRAM.fullmatch(typed[0].string)
         if program is None:
-            self._other(text, typed)
+            self._other(text, typed, command.section)
         elif program[1].lower() == "netsh":
             self._netsh(text, typed, command.section)
         else:
             self._commands += 1
             self._ipseccmd.command(text, typed, command.section, self._log)
 
-    def _other(self, text: Text, typed: Sequence[Word]) -> None:
+    def _other(self, text: Text, typed: Sequence[Word], section: str) -> None:
         """Pass by a command of something else, and say so where it may matter."""
+        if typed[0].string.startswith("'"):
+            return  # a remark of VBScript
         name = re.split(r"[\\/]", _ARGUMENT.sub("", typed[0].lower))[-1].removesuffix(".exe").removesuffix(".com")
         if name == "reg" and len(typed) > 1 and typed[1].lower == "add" and "nodefaultexempt" in text.string.lower():
             self._dynamic.registry(typed, self._log)
             return
         if name.startswith("echo") or name in _KNOWN:
             return
-        self._unknown(text)
+        inside = _IN_STRING.search(text.string)
+        if inside is not None:
+            builder = Builder()
+            for part in re.finditer(r'""|[^"]+', inside[1]):
+                builder.add(text, inside.start(1) + part.start() + (part[0] == '""'), inside.start(1) + part.end())
+            self._command(Command(builder.text(), section))
+        elif not self._is_vbscript:
+            self._unknown(text)
 
     def _netsh(self, text: Text, typed: Sequence[Word], section: str) -> None:
         rest = list(typed[1:])
