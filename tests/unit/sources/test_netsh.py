@@ -357,6 +357,20 @@ def test_dynamic_rules_need_their_policies() -> None:
     assert rules_of(loaded) == [("protect", "any > me (mirrored)")]
 
 
+def test_the_key_of_ipseccmd_is_not_told() -> None:
+    lines = (
+        '.ipseccmd -w REG -p p -r r -f 0+10.0.0.1 -n ESP[3DES,SHA] -a PRESHARE:"my secret" -x',
+        ".ipseccmd -w REG -p p -r s -f 0+10.0.0.1 -n ESP[3DES,SHA] -a PRESHARE:my secret",
+        ".ipseccmd -w REG -p p -r t -f swordfish -n PASS -a p:swordfish",
+        ".ipseccmd -w REG -p p -r t -f 0+10.0.0.x -n swordfish -a p:swordfish",
+    )
+    loaded = script(*lines)
+    assert isinstance(loaded.policy, Policy)
+    assert [rule.auth_methods[0].key for rule in loaded.policy.rules] == [Secret("my secret")]
+    assert [code for code, _, _ in found(loaded)] == ["PA141"] * 3
+    assert not any(word in repr(loaded) for word in ("secret'", "swordfish"))
+
+
 def test_the_example_of_the_readme_is_what_pastore_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
     match = re.search(

@@ -85,7 +85,9 @@ class IpsecCmd:
             self._run(call, typed[1:])
         except RefusedError as error:
             line, column = (error.word.line, error.word.column) if error.word is not None else text.place(0)
-            log.add(error.code, str(error), line=line, column=column)
+            option, colon, _ = str(error).partition(": ")
+            hidden = call.is_secret and colon and option.startswith("-")
+            log.add(error.code, f"{option}: its value is not understood" if hidden else str(error), line=line, column=column)
 
     def _run(self, call: Call, typed: Sequence[Word]) -> None:
         if typed and typed[0].string.startswith("\\\\"):
@@ -162,7 +164,7 @@ class IpsecCmd:
             return None
         if node is None:
             if not options.values.get("f") and not options.values.get("n"):
-                raise RefusedError(f"there is no policy {quoted(name)}", named, "PA322")
+                raise RefusedError(f"there is no policy {call.show(name)}", named, "PA322")
             node = store.policies[key(name)] = PolicyNode(name, origin=call.origin(), section=call.section)
         if polling:
             node.polling = polling
