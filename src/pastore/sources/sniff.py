@@ -75,11 +75,11 @@ _TEXTS: Final = (
     ),
     (re.compile(r"^(?:HKEY_[A-Z_]+|HK(?:LM|CU|CR|U|CC))\\[^\n]*\n(?:    |\t|\s*\n)", _FLAGS), "regquery", "output of reg query"),
     (re.compile(r"^[ \t]*(?:Policy Name|Rule Name|FilterList Name)[ \t]*:", _FLAGS), "netsh-show", "output of netsh ipsec show"),
-    (_NETSH, "netsh", "a netsh script"),
-    (_IPSECCMD, "ipseccmd", "a script of ipseccmd commands"),
     (re.compile(r"\A\s*\{.*?\"policy\"\s*:\s*\{", _FLAGS | re.DOTALL), "json", "a policy as JSON"),
     (re.compile(r"\A\s*[\[{]\s*[\"{\]}]", _FLAGS), None, "JSON that is no policy"),
     (re.compile(r"\A\s*<(?:\?xml|!doctype|html)", _FLAGS), None, "XML or HTML"),
+    (_NETSH, "netsh", "a netsh script"),
+    (_IPSECCMD, "ipseccmd", "a script of ipseccmd commands"),
 )
 
 

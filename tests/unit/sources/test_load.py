@@ -230,6 +230,11 @@ def test_scripts_are_told_from_their_bytes(tmp_path: Path, name: str) -> None:
         assert loaded.policy.name == "x"
 
 
+def test_a_description_that_speaks_of_netsh_makes_no_script() -> None:
+    assert sniff(b'{"version": 1, "policy": {"description": "see netsh ipsec static show all"}}').format == "json"
+    assert sniff(b"<html><pre>netsh ipsec static add policy x</pre>").format is None
+
+
 @pytest.mark.parametrize("data", [b"pushd ipsec static\r\nadd policy x\r\n", b"ipsec\r\nstatic\r\nadd policy x\r\n"])
 def test_a_file_for_netsh_is_told_from_its_contexts(tmp_path: Path, data: bytes) -> None:
     policy = load(put(tmp_path, data)).policy
