@@ -43,7 +43,7 @@ _KNOWN: Final = frozenset(
     explorer fc find findstr fsutil ftype gpresult gpupdate hostname icacls ipconfig logoff md mkdir mklink mode more
     move msg mshta nbtstat net net1 netstat nslookup path pause ping popd powercfg prompt pushd rd reg regedit regsvr32
     ren rename rmdir route runas sc schtasks setx shift shutdown sleep sort start systeminfo taskkill tasklist time
-    timeout title tracert tree type ver vol wevtutil where whoami wmic write-host write-output xcopy
+    timeout title tracert tree type ver vol wevtutil where whoami wmic write-host write-output xcopy out-null
     """.split()  # noqa: SIM905
 )
 _WRAPPERS: Final = ("start", "cmd", "cmd.exe")
@@ -220,8 +220,8 @@ class Interpreter:
 
     def _other(self, text: Text, typed: Sequence[Word], section: str) -> None:
         """Pass by a command of something else, and say so where it may matter."""
-        if typed[0].string.startswith("'"):
-            return  # a remark of VBScript
+        if typed[0].string.startswith(("'", "#")):
+            return  # a remark of VBScript or PowerShell
         name = re.split(r"[\\/]", _ARGUMENT.sub("", typed[0].lower))[-1].removesuffix(".exe").removesuffix(".com")
         if name == "reg" and len(typed) > 1 and typed[1].lower == "add" and "nodefaultexempt" in text.string.lower():
             self._dynamic.registry(typed, self._log)
