@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-NATIVE := setup.py pyproject.toml $(wildcard ext/core/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
+NATIVE := setup.py pyproject.toml ext/core/sources.mk $(wildcard ext/core/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
 
-.PHONY: help demo test proof lint format sanitize bench clean
+.PHONY: help demo test proof fuzz cross mutants lint format sanitize bench bench-peers callgrind clean
 
 help: ## what there is to make
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+include ext/libpastore.mk
 
 demo: $(VENV)/built ## set up, then the whole way once on the bundled example
 	@scripts/demo $(BIN)/pastore
@@ -19,18 +21,28 @@ test: $(VENV)/tested ## set up, then all tests
 proof: $(VENV)/tested ## the table against the kernel's nftables, with figures; PACKETS=100000 a rule set and family
 	PASTORE_PROOF_PACKETS=$(or $(PACKETS),100000) $(BIN)/python -m pytest -q tests/oracle/test_kernel.py $(PYTEST)
 
+fuzz: $(VENV)/fuzzed ## every fuzz target for SECONDS_EACH=60 seconds; TARGETS="reg ldif" for some
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS_EACH),60) $(TARGETS)
+
+cross: $(VENV)/tested ## the core by clang, for aarch64 under qemu, for older x86 processors and for Windows; installs the compilers
+	scripts/setup-debian cross
+	PASTORE_CROSS=1 $(BIN)/python -m pytest -q tests/cross $(PYTEST)
+
+mutants: $(VENV)/tested ## the core with one line broken at a time: its tests must notice each; FILES='rows.c load.c' for some
+	$(BIN)/python -m tests.mutants $(FILES)
+
 lint: $(VENV)/linted ## formats, types, styles and import rules; warnings are errors
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config pyproject.toml
 	PATH="$$PWD/$(BIN):$$PATH" $(BIN)/cython-lint ext/cython
-	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]')
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]' 'examples/*.[ch]' 'benchmarks/*.[ch]')
 
 format: $(VENV)/linted ## rewrite the sources in the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/clang-format -i $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]')
+	$(BIN)/clang-format -i $$(git ls-files 'ext/*.[ch]' 'tests/*.[ch]' 'examples/*.[ch]' 'benchmarks/*.[ch]')
 
 sanitize: $(VENV)/tested ## both extensions and their tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@mkdir -p build
@@ -42,6 +54,13 @@ bench: $(VENV)/tested ## the benchmarks, and a dated page of what they gave in b
 	@mkdir -p build
 	$(BIN)/python -m pytest -q benchmarks --benchmark-enable --benchmark-only --benchmark-json build/bench.json --benchmark-quiet $(PYTEST)
 	$(BIN)/python -m benchmarks.record build/bench.json >"benchmarks/record/$$(date +%F)-$$(uname -m)-$$(nproc)cores.md"
+
+bench-peers: $(VENV)/benched ## pastore beside DPDK and others, with a page and a plot; SETS='acl1_1k fw1_10k' PASSES=1 RUNS=1 CORE=1 FRESH=1
+	$(BIN)/python -m benchmarks.peers $(SETS) $(if $(PASSES),--passes $(PASSES)) $(if $(RUNS),--runs $(RUNS)) $(if $(CORE),--core $(CORE)) \
+		$(if $(FRESH),--fresh)
+
+callgrind: $(VENV)/counted ## instructions a packet against those on record; SETS='acl-1k', or RECORD=1 to put them on record
+	$(BIN)/python -m benchmarks.instructions $(SETS) $(if $(RECORD),--record)
 
 clean: ## everything that was made
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
@@ -60,6 +79,20 @@ $(VENV)/built: $(VENV)/made $(NATIVE)
 $(VENV)/tested: $(VENV)/built
 	PYTHON="$(PYTHON)" scripts/setup-debian test
 	$(PIP) install --no-build-isolation --editable ".[test]"
+	@touch $@
+
+$(VENV)/fuzzed: $(VENV)/tested
+	PYTHON="$(PYTHON)" scripts/setup-debian fuzz
+	$(PIP) install --no-build-isolation --editable ".[fuzz]"
+	@touch $@
+
+$(VENV)/benched: $(VENV)/built
+	PYTHON="$(PYTHON)" scripts/setup-debian bench-peers
+	$(PIP) install --no-build-isolation --editable ".[bench]"
+	@touch $@
+
+$(VENV)/counted: $(VENV)/built
+	PYTHON="$(PYTHON)" scripts/setup-debian callgrind
 	@touch $@
 
 $(VENV)/linted: $(VENV)/tested

@@ -4,10 +4,13 @@ PASTORE_DEBUG=1     no optimisation, debug symbols, the core's own assertions on
 PASTORE_SANITIZE=1  AddressSanitizer and UndefinedBehaviorSanitizer (gcc or clang)
 PASTORE_COVERAGE=1  gcov instrumentation and Cython line tracing
 
-Instruction sets are chosen per file, by the end of its name, and at run time; nothing is built for "this machine".
+The core's files and flags are those of ext/core/sources.mk. Instruction sets are chosen per file, by its name, and at run time;
+nothing is built for "this machine".
 """
 
 import os
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +43,22 @@ if COVERAGE:
     C_FLAGS += ["--coverage"]
     LINK_FLAGS += ["--coverage"]
 
-CORE_FLAGS = [
-    "-Wshadow",
-    "-Wconversion",
-    "-Werror",
-]  # for ext/core only: the code Cython generates is not ours
-ISA_FLAGS = {"_avx2.c": ["-mavx2", "-mbmi", "-mbmi2"], "_avx512.c": ["-mavx512f", "-mavx512bw", "-mavx512vl"]}
+CORE = Path("ext/core")
+CORE_SETTINGS = {
+    name: words.split() for name, words in re.findall(r"^(\w+) := (.*)$", (CORE / "sources.mk").read_text(), re.MULTILINE)
+}
+FRAMES_CORE = CORE_SETTINGS["CORE_FRAMES"]
+MATCHER_CORE = sorted(path.name for path in CORE.glob("*.c") if path.name not in FRAMES_CORE)
+ISA_FLAGS = {f"_{isa}": CORE_SETTINGS[f"CORE_CFLAGS_{isa}"] for isa in ("avx2", "avx512")}
+
+
+def is_for_x86(compiler: list[str]) -> bool:
+    """Whether the code this compiler makes is for x86: that need not be the machine it runs on."""
+    try:
+        machine = subprocess.run([*compiler, "-dumpmachine"], capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return False  # there is no compiler, which the build itself says better
+    return re.match(r"x86_64|i[3-6]86|amd64", machine) is not None
 
 
 class BuildPerFile(build_ext):
@@ -53,14 +66,13 @@ class BuildPerFile(build_ext):
 
     def build_extensions(self) -> None:
         compile_one = self.compiler._compile
+        isa_flags = ISA_FLAGS if is_for_x86(self.compiler.compiler_so) else {}
 
         def compile_with_flags(obj: str, src: str, ext: str, cc_args: Any, postargs: Any, pp_opts: Any) -> None:
             flags = list(postargs)
-            if Path(src).parent.name == "core":
-                flags += CORE_FLAGS
-            for ending, extra in ISA_FLAGS.items():
-                if src.endswith(ending):
-                    flags += extra
+            if Path(src).parent == CORE:  # the code Cython generates is not ours
+                flags += CORE_SETTINGS["CORE_CFLAGS"]
+                flags += next((extra for mark, extra in isa_flags.items() if mark in Path(src).name), [])
             compile_one(obj, src, ext, cc_args, flags, pp_opts)
 
         self.compiler._compile = compile_with_flags
@@ -72,7 +84,7 @@ def extension(name: str, pyx: str, core: list[str]) -> Extension:
         name,
         [f"ext/cython/{pyx}", *(f"ext/core/{source}" for source in core)],
         include_dirs=["ext/core", numpy.get_include()],
-        depends=[str(header) for header in Path("ext/core").glob("*.h")],
+        depends=[*map(str, CORE.glob("*.h")), str(CORE / "sources.mk"), "setup.py"],
         define_macros=[
             ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
             *([("CYTHON_TRACE", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if COVERAGE else []),
@@ -81,22 +93,6 @@ def extension(name: str, pyx: str, core: list[str]) -> Extension:
         extra_link_args=LINK_FLAGS,
     )
 
-
-MATCHER_CORE = [
-    "build.c",
-    "intervals.c",
-    "rows.c",
-    "lookup.c",
-    "scan_linear.c",
-    "check.c",
-    "save.c",
-    "load.c",
-    "validate.c",
-    "map.c",
-    "checksum.c",
-    "strerror.c",
-]
-FRAMES_CORE = ["frames.c"]
 
 setup(
     ext_modules=cythonize(

@@ -1,51 +1,37 @@
-"""Lookups beside the linear scan in C and a NumPy scan, on the same rows and packets in the same run.
+"""Lookups beside the linear scan in C and a NumPy scan, on the same rows and packets in the same run; compiling; threads.
 
 Rule sets: our own seeded ones, and the ClassBench sets below PASTORE_DATA where there are any. Answers are compared before the
 clock starts. A round judges as many packets as `PACKETS` says; the report's figures are divided by that in the record.
 """
 
-import os
 from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks import sets
 from benchmarks.peers.numpy_scan import NumpyScan
 from pastore.filters.specific import SpecificFilters
 from pastore.matcher import Matcher
-from pastore.packets.batch import PacketBatch
-from pastore.sources import load
-from tests.support.rulesets import aimed_packets, ipv6_twin, make_rules
+from tests.support.rulesets import SHAPES
+from tests.support.structureless import KINDS
 
-PACKETS = {"batch": 100_000, "scan": 2_000, "numpy": 200, "single": 2_000, "ipv6 batch": 100_000}
+PACKETS = {"batch": 100_000, "scan": 2_000, "numpy": 200, "single": 2_000, "threads": 1_000_000}
 Case = tuple[SpecificFilters, tuple[Any, ...]]
+OURS = [f"{shape}-{size}" for shape in SHAPES for size in ("1k", "10k")]
 
 
-def sets() -> list[str]:
-    names = [f"ours-{shape}-{n}" for shape in ("acl", "fw", "ipc") for n in (1000, 10_000)]
-    data = os.environ.get("PASTORE_DATA")
-    if data:
-        names += [path.name.removesuffix(".rules.gz") for path in sorted(Path(data, "classbench").glob("*k.rules.gz"))]
-    return names
+def names() -> list[str]:
+    return OURS + [name for name in sets.standard_names() if sets.data("classbench")]
 
 
 @lru_cache(maxsize=2)
 def case(name: str) -> Case:
-    n = max(PACKETS.values())
-    if name.startswith("ours-"):
-        _, shape, size = name.split("-")
-        rules = make_rules(shape, int(size), seed=7)
-        packets = aimed_packets(rules, n, seed=8)
-        return rules, (packets.src, packets.dst, packets.protocol, packets.sport, packets.dport)
-    folder = Path(os.environ["PASTORE_DATA"], "classbench")
-    rules_ = load(folder / f"{name}.rules.gz").policy
-    assert isinstance(rules_, SpecificFilters)
-    trace = PacketBatch.from_trace(folder / f"{name}.trace.gz").select(4)
-    return rules_, tuple(column[:n] for column in (trace.src, trace.dst, trace.protocol, trace.sport, trace.dport))
+    filters, packets = sets.case(name)
+    return filters, (packets.src, packets.dst, packets.protocol, packets.sport, packets.dport)
 
 
 @lru_cache(maxsize=2)
@@ -62,7 +48,7 @@ def measured(benchmark: BenchmarkFixture, kind: str, call: Callable[[], Any], ro
     return benchmark.pedantic(call, rounds=rounds, warmup_rounds=1)  # type: ignore[no-untyped-call]
 
 
-@pytest.mark.parametrize("name", sets())
+@pytest.mark.parametrize("name", names())
 class BenchLookup:
     def bench_batch(self, benchmark: BenchmarkFixture, name: str) -> None:
         benchmark.group = name
@@ -101,11 +87,59 @@ class BenchLookup:
         measured(benchmark, "single", run)
 
 
-@pytest.mark.parametrize("shape", ["acl", "fw", "ipc"])
-def bench_ipv6_batch(benchmark: BenchmarkFixture, shape: str) -> None:
-    benchmark.group = f"IPv6 twin of ours-{shape}-1000"
-    twin = ipv6_twin(make_rules(shape, 1000, seed=7))
-    packets = aimed_packets(twin, PACKETS["ipv6 batch"], seed=8, family=6)
-    built = Matcher(twin)
-    columns = (packets.src, packets.dst, packets.protocol, packets.sport, packets.dport)
-    measured(benchmark, "ipv6 batch", lambda: built.classify(*columns))
+def lookups(benchmark: BenchmarkFixture, group: str, name: str, kind: str) -> None:
+    """Measure batch, or single of IPv6, on a set."""
+    benchmark.group = group
+    columns = first(case(name)[1], PACKETS[kind])
+    built = matcher(name)
+    sample = first(columns, 500)
+    assert np.array_equal(built.classify(*sample).index, built.scan(*sample).index)  # type: ignore[arg-type]
+    if kind == "batch":
+        measured(benchmark, kind, lambda: built.classify(*columns))
+        return
+    src6, dst6 = ([int.from_bytes(bytes(address)) for address in column] for column in columns[:2])
+    packets = list(zip(src6, dst6, *(column.tolist() for column in columns[2:]), strict=True))
+
+    def run() -> None:
+        for src, dst, protocol, sport, dport in packets:
+            built.match(protocol, src, dst, sport, dport, family=6)
+
+    measured(benchmark, kind, run)
+
+
+@pytest.mark.parametrize("kind", ["batch", "single"])
+@pytest.mark.parametrize("shape", SHAPES)
+def bench_ipv6(benchmark: BenchmarkFixture, shape: str, kind: str) -> None:
+    lookups(benchmark, f"IPv6 twins, {kind}", f"{shape}-1k.v6", kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def bench_structureless(benchmark: BenchmarkFixture, kind: str) -> None:
+    lookups(benchmark, "rule sets without structure", f"{kind}-1k", "batch")
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def bench_threads(benchmark: BenchmarkFixture, threads: int) -> None:
+    benchmark.group = "threads, a million packets a call"
+    name = "fw-10k"
+    columns = tuple(np.tile(column, 10) for column in case(name)[1])
+    classify = partial(matcher(name).classify, *columns)
+    verdicts = classify()
+    assert np.array_equal(verdicts.index, classify(threads=threads).index)  # type: ignore[arg-type]
+    measured(benchmark, "threads", lambda: classify(threads=threads, out=verdicts), rounds=5)
+
+
+@pytest.mark.parametrize("verdict", ["rule", "action"])
+@pytest.mark.parametrize("size", ["1k", "10k", "100k"])
+@pytest.mark.parametrize("shape", SHAPES)
+def bench_compile(benchmark: BenchmarkFixture, shape: str, size: str, verdict: Literal["rule", "action"]) -> None:
+    benchmark.group = f"compiling {size[:-1]},000 rules"
+    filters = case(f"{shape}-{size}")[0]
+    built = benchmark.pedantic(lambda: Matcher(filters, verdict=verdict), rounds=3, warmup_rounds=1)  # type: ignore[no-untyped-call]
+    benchmark.extra_info["bytes"] = built.stats.bytes
+
+
+def bench_compile_blocklist(benchmark: BenchmarkFixture) -> None:
+    benchmark.group = "compiling a blocklist"
+    filters = case("blocklist")[0]
+    benchmark.pedantic(lambda: Matcher(filters, verdict="action"), rounds=3, warmup_rounds=1)  # type: ignore[no-untyped-call]

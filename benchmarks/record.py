@@ -32,6 +32,16 @@ def rate(benchmark: dict[str, Any]) -> float:
     return float(benchmark["extra_info"]["packets"] / benchmark["stats"]["median"] / 1e6)
 
 
+def memory(info: dict[str, Any]) -> str:
+    """Return what a process of its own told of its memory, its work, and how far it came; empty for others."""
+    if "peak_mb" not in info:
+        return ""
+    read = ", ".join(f"{info[what]:,} {what}" for what in ("filters", "keys", "values") if what in info)
+    stopped = "" if info.get("whole", True) else "; ended there by the bound on its time"
+    spent = f"peak {info['peak_mb']:.0f} MB, reading alone {info['inside_ms']:.0f} ms"
+    return f" ({spent}, hive of {info['hive_mb']:.0f} MB: {read}{stopped})"
+
+
 def page(run: dict[str, Any]) -> str:
     """Return the page of a run."""
     machine = run["machine_info"]
@@ -73,7 +83,7 @@ def page(run: dict[str, Any]) -> str:
             median = benchmark["stats"]["median"]
             what = benchmark["name"].removeprefix("bench_")
             packets = benchmark["extra_info"].get("packets")
-            note = f" ({packets / median / 1e6:.1f} M packets/s)" if packets else ""
+            note = f" ({packets / median / 1e6:.1f} M packets/s)" if packets else memory(benchmark["extra_info"])
             lines.append(f"| {what}{note} | {median * 1000:.1f} | {median / fastest:.1f}x |")
     return "\n".join([*lines, ""])
 

@@ -1,59 +1,20 @@
-/* From rows to a table: validate, copy, choose the chunk, lay out the block. */
+/* From rows to a table: validate, copy, find the sides, compile each, lay out the block. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "core.h"
+#include "compile.h"
 
-/* Whatever the memory limit, the chunk shrinks until the table is within this, or this much a row where that is more; chunks of
- * the smallest size may exceed it. So a limit never makes a table larger. */
-static const size_t BUDGET = (size_t)64 << 20, BUDGET_PER_ROW = 256;
+static const char *const LAYOUT_NAMES[LAYOUTS] = {"linear",     "bits", "lists",     "four/compare", "four/large",
+                                                  "four/small", "two",  "one/shape", "one/direct"};
 
-/* A table under construction. Its block grows by doubling and moves as it does: everything in it is reached through `in_block`.
- */
-typedef struct builder {
-    pastore_table *table;
-    size_t room, limit; /* of the block */
-    sweep sweep;
-    uint32_t *members; /* rows of the list that belong to the side being built */
-} builder;
-
-static void *in_block(const builder *b, uint64_t offset) {
-    return b->table->block + (size_t)offset;
+/* What a side may take without a limit of the caller's: enough for the layouts that are fast because they stay in caches. */
+static size_t default_room(uint32_t rows) {
+    const size_t small = (size_t)7 << 20, large = (size_t)13 << 20, a_row = 256;
+    const uint32_t few = 4000, many = 100000;
+    return rows < few ? small : rows < many ? large : large + (rows - many) * a_row;
 }
 
-/* Appends count * size zeroed bytes to the block, aligned for anything we store; their place goes to *offset. */
-static int take(builder *b, size_t count, size_t size, uint64_t *offset) {
-    pastore_table *table = b->table;
-    const size_t align = BLOCK_ALIGN, used = table->block_bytes;
-    if (used > SIZE_MAX - align || count > (SIZE_MAX - align - used) / size)
-        return PASTORE_ERROR_NO_MEMORY;
-    const size_t start = (used + align - 1) / align * align, end = start + count * size;
-    if (end > b->limit)
-        return PASTORE_ERROR_MEMORY_LIMIT;
-    if (end > b->room || !table->block) {
-        size_t room = b->room > SIZE_MAX / 2 ? SIZE_MAX : b->room * 2;
-        room = room > b->limit ? b->limit : room;
-        room = room < end ? end : room;
-        unsigned char *block = realloc(table->block, room ? room : 1); /* never NULL, not even for a table without rows */
-        if (!block)
-            return PASTORE_ERROR_NO_MEMORY;
-        table->block = block;
-        b->room = room;
-    }
-    memset(table->block + used, 0, end - used);
-    table->block_bytes = end;
-    *offset = start;
-    return PASTORE_OK;
-}
-
-static int take_copy(builder *b, const void *from, size_t count, size_t size, uint64_t *offset) {
-    const int error = take(b, count, size, offset);
-    if (!error && count)
-        memcpy(in_block(b, *offset), from, count * size);
-    return error;
-}
-
-/* Validates the rows and counts those of each list and side. */
+/* Validates the rows and counts those of each list. */
 static int count_rows(pastore_table *table, const pastore_row *rows, size_t n, size_t *bad_row) {
     for (size_t i = 0; i < n; i++) {
         const int error = row_error(&rows[i], i ? &rows[i - 1] : NULL);
@@ -62,22 +23,19 @@ static int count_rows(pastore_table *table, const pastore_row *rows, size_t n, s
                 *bad_row = i;
             return error;
         }
-        const enum family family = rows[i].family == 4 ? IPV4 : IPV6;
-        table->list[family].count++;
-        table->sides[family][PASTORE_IN].count += rows[i].direction != PASTORE_OUT;
-        table->sides[family][PASTORE_OUT].count += rows[i].direction != PASTORE_IN;
+        table->list[rows[i].family == 4 ? IPV4 : IPV6].count++;
     }
     return PASTORE_OK;
 }
 
 /* The row lists: what every layout has. */
-static int copy_rows(builder *b, const pastore_row *rows, size_t n) {
+static int copy_rows(block *b, const pastore_row *rows, size_t n) {
     const bool numbered = b->table->verdict == PASTORE_VERDICT_RULE;
     for (enum family family = IPV4; family < FAMILIES; family++) {
         row_list *list = &b->table->list[family];
-        int error = take(b, list->count, family == IPV4 ? sizeof(row4) : sizeof(row6), &list->rows);
+        int error = block_take(b, list->count, family == IPV4 ? sizeof(row4) : sizeof(row6), &list->rows);
         if (!error && numbered)
-            error = take(b, list->count, sizeof(int32_t), &list->numbers);
+            error = block_take(b, list->count, sizeof(int32_t), &list->numbers);
         if (error)
             return error;
         void *kept = in_block(b, list->rows);
@@ -98,174 +56,192 @@ static int copy_rows(builder *b, const pastore_row *rows, size_t n) {
     return PASTORE_OK;
 }
 
-/* The starts of the sweep in the type in which the field is searched. */
-static int store_starts(builder *b, enum family family, enum field field, uint64_t *offset) {
-    const sweep *s = &b->sweep;
-    if (field == SPORT || field == DPORT) {
-        const int error = take(b, s->intervals, sizeof(uint16_t), offset);
-        for (uint32_t i = 0; !error && i < s->intervals; i++)
-            ((uint16_t *)in_block(b, *offset))[i] = (uint16_t)s->starts[i].low;
-        return error;
-    }
-    if (family == IPV6)
-        return take_copy(b, s->starts, s->intervals, sizeof(key), offset);
-    const int error = take(b, s->intervals, sizeof(uint32_t), offset);
-    for (uint32_t i = 0; !error && i < s->intervals; i++)
-        ((uint32_t *)in_block(b, *offset))[i] = (uint32_t)s->starts[i].low;
-    return error;
+/* Whether two sides of a family have the same rows. */
+static bool same_members(const pastore_table *table, enum family family, unsigned bit, unsigned other) {
+    for (uint32_t row = 0; row < table->list[family].count; row++)
+        if (!(row_where(table, family, row) & bit) != !(row_where(table, family, row) & other))
+            return false;
+    return true;
 }
 
-/* Classes by value instead of by interval, for the fields with few values. */
-static int store_direct(builder *b, uint32_t values, uint64_t *offset) {
-    const sweep *s = &b->sweep;
-    const int error = take(b, values, sizeof(uint16_t), offset);
-    for (uint32_t value = 0, i = 0; !error && value < values; value++) {
-        while (i + 1 < s->intervals && s->starts[i + 1].low <= value)
-            i++;
-        ((uint16_t *)in_block(b, *offset))[value] = s->classes[i];
-    }
-    return error;
+/* Numbers the sides; equal ones are one. Gives the family and place of each. */
+static void find_sides(pastore_table *table, enum family family_of[MOST_SIDES], unsigned bit_of[MOST_SIDES]) {
+    for (enum family family = IPV4; family < FAMILIES; family++)
+        for (unsigned direction = 0; direction < DIRECTIONS; direction++)
+            for (unsigned interface = 0; interface < INTERFACES; interface++) {
+                const unsigned bit = where_bit(direction, interface);
+                uint32_t side = 0;
+                while (side < table->side_count && (family_of[side] != family || !same_members(table, family, bit, bit_of[side])))
+                    side++;
+                if (side == table->side_count) {
+                    family_of[side] = family;
+                    bit_of[side] = bit;
+                    table->side_count++;
+                }
+                table->side_of[family][direction][interface] = (uint8_t)side;
+            }
 }
 
-static int store_field(builder *b, enum family family, enum field field, field_index *out) {
-    const sweep *s = &b->sweep;
-    int error;
-    *out = (field_index){.intervals = s->intervals, .class_count = s->class_count};
-    if (field == PROTOCOL || field == INTERFACE) {
-        out->intervals = (uint32_t)field_last(family, field).low + 1;
-        error = store_direct(b, out->intervals, &out->classes);
-    } else {
-        error = store_starts(b, family, field, &out->starts);
-        if (!error)
-            error = take_copy(b, s->classes, s->intervals, sizeof(uint16_t), &out->classes);
-    }
-    return error ? error : take_copy(b, s->sets, s->class_count, (1 + s->words) * sizeof(uint64_t), &out->sets);
-}
-
-static int build_chunk(builder *b, enum family family, unsigned direction, chunk *out) {
-    for (enum field field = SRC; field < FIELDS; field++) {
-        sweep_begin(&b->sweep, out->rows);
-        for (uint32_t i = 0; i < out->rows; i++)
-            sweep_add(&b->sweep, i, row_range(b->table, family, b->members[out->first + i], field, direction),
-                      field_last(family, field));
-        sweep_finish(&b->sweep);
-        const int error = store_field(b, family, field, &out->field[field]);
-        if (error)
-            return error;
-    }
-    return PASTORE_OK;
-}
-
-/* What to answer with when a row of the side decides. */
-static int store_answers(builder *b, enum family family, side_index *side) {
-    const pastore_table *table = b->table;
-    int error = take(b, side->count, sizeof(uint8_t), &side->actions);
-    for (uint32_t i = 0; !error && i < side->count; i++)
-        ((uint8_t *)in_block(b, side->actions))[i] = row_action(table, family, b->members[i]);
-    if (error || table->verdict != PASTORE_VERDICT_RULE)
-        return error;
-    if (side->count == table->list[family].count) { /* every row of the list is a row of the side */
-        side->numbers = table->list[family].numbers;
-        return PASTORE_OK;
-    }
-    error = take(b, side->count, sizeof(int32_t), &side->numbers);
-    for (uint32_t i = 0; !error && i < side->count; i++)
-        ((int32_t *)in_block(b, side->numbers))[i] = ((const int32_t *)in_block(b, table->list[family].numbers))[b->members[i]];
-    return error;
-}
-
-static void find_members(builder *b, enum family family, unsigned direction) {
-    const unsigned wanted = where_bit(direction, PASTORE_LAN) | where_bit(direction, PASTORE_RAS);
+static uint32_t count_members(const pastore_table *table, enum family family, unsigned bit) {
     uint32_t count = 0;
-    for (uint32_t row = 0; row < b->table->list[family].count; row++)
-        if (row_where(b->table, family, row) & wanted)
-            b->members[count++] = row;
+    for (uint32_t row = 0; row < table->list[family].count; row++)
+        count += (row_where(table, family, row) & bit) != 0;
+    return count;
 }
 
-static int build_side(builder *b, enum family family, unsigned direction) {
-    const uint32_t chunk_rows = b->table->chunk_rows;
-    side_index *side = &b->table->sides[family][direction];
-    *side = (side_index){.count = side->count};
-    if (side->count == 0)
-        return PASTORE_OK;
-    find_members(b, family, direction);
-    side->chunk_count = (side->count - 1) / chunk_rows + 1;
-    int error = take(b, side->chunk_count, sizeof(chunk), &side->chunks);
-    for (uint32_t c = 0; !error && c < side->chunk_count; c++) {
-        const uint32_t first = c * chunk_rows, left = side->count - first;
-        chunk built = {.first = first, .rows = left < chunk_rows ? left : chunk_rows};
-        built.words = (built.rows + WORD_BITS - 1) / WORD_BITS;
-        error = build_chunk(b, family, direction, &built);
-        ((chunk *)in_block(b, side->chunks))[c] = built;
-    }
-    return error ? error : store_answers(b, family, side);
-}
-
-/* All sides with chunks of table->chunk_rows rows. A family whose rows all apply both ways needs one side, used twice. */
-static int build_sides(builder *b) {
-    for (enum family family = IPV4; family < FAMILIES; family++) {
-        side_index *in = &b->table->sides[family][PASTORE_IN], *out = &b->table->sides[family][PASTORE_OUT];
-        const uint32_t all = b->table->list[family].count;
-        int error = build_side(b, family, PASTORE_IN);
-        if (!error && in->count == all && out->count == all)
-            *out = *in;
-        else if (!error)
-            error = build_side(b, family, PASTORE_OUT);
-        if (error)
-            return error;
-    }
-    return PASTORE_OK;
-}
-
-/* Halves the chunk until the table fits; the last resort are the row lists alone. */
-static int choose_layout(builder *b, uint32_t largest) {
-    pastore_table *table = b->table;
-    const size_t lists = table->block_bytes, limit = b->limit;
-    const size_t share = table->rows > SIZE_MAX / BUDGET_PER_ROW ? SIZE_MAX : table->rows * BUDGET_PER_ROW;
-    for (uint32_t rows = largest; rows >= SMALLEST_CHUNK; rows /= 2) {
-        const size_t budget = rows == SMALLEST_CHUNK ? SIZE_MAX : share > BUDGET ? share : BUDGET;
-        b->limit = budget < limit ? budget : limit;
-        table->chunk_rows = rows;
-        const int error = build_sides(b);
-        if (error != PASTORE_ERROR_MEMORY_LIMIT)
-            return error;
-        table->block_bytes = lists;
-    }
-    table->chunk_rows = 0;
-    for (enum family family = IPV4; family < FAMILIES; family++)
-        for (unsigned direction = 0; direction < DIRECTIONS; direction++)
-            table->sides[family][direction] = (side_index){.count = table->sides[family][direction].count};
-    return PASTORE_OK;
-}
-
-/* The smallest chunk that takes in the largest side whole, within the bounds there are. */
-static uint32_t largest_useful_chunk(const pastore_table *table) {
-    uint32_t rows = SMALLEST_CHUNK;
-    for (enum family family = IPV4; family < FAMILIES; family++)
-        for (unsigned direction = 0; direction < DIRECTIONS; direction++)
-            while (rows < LARGEST_CHUNK && rows < table->sides[family][direction].count)
-                rows *= 2;
-    return rows;
-}
-
-static int build_layout(builder *b) {
-    const uint32_t largest = largest_useful_chunk(b->table);
-    int error = sweep_open(&b->sweep, largest);
+/* What to answer with, by id. */
+static int store_answers(block *b, const compiler *c, const uint32_t *members, side_index *side) {
+    const bool numbered = b->table->verdict == PASTORE_VERDICT_RULE;
+    int error = block_take(b, (size_t)c->ids + 1, sizeof(uint8_t), &side->actions);
+    if (!error && numbered)
+        error = block_take(b, (size_t)c->ids + 1, sizeof(int32_t), &side->numbers);
     if (error)
         return error;
-    b->members = malloc((b->table->rows ? b->table->rows : 1) * sizeof *b->members);
-    error = b->members ? choose_layout(b, largest) : PASTORE_ERROR_NO_MEMORY;
-    free(b->members);
-    sweep_close(&b->sweep);
+    uint8_t *actions = in_block(b, side->actions);
+    actions[0] = PASTORE_NONE;
+    if (!numbered) {
+        for (uint32_t i = 0; i < c->count; i++)
+            actions[c->rules[i].id + 1] = c->rules[i].action;
+        return PASTORE_OK;
+    }
+    int32_t *numbers = in_block(b, side->numbers);
+    const int32_t *given = in_block(b, b->table->list[c->family].numbers);
+    numbers[0] = -1;
+    for (uint32_t id = 0; id < c->ids; id++) {
+        actions[id + 1] = row_action(b->table, c->family, members[id]);
+        numbers[id + 1] = given[members[id]];
+    }
+    return PASTORE_OK;
+}
+
+static int store_side(block *b, const compiler *c, const uint32_t *members, const candidate *k, side_index *side) {
+    int error = store_answers(b, c, members, side);
+    if (!error)
+        error = store_candidate(b, c, k, side);
+    return error ? error : store_chunks(b, c, k->rest, k->rest_count, side);
+}
+
+/* Puts a side into the block: as the candidate says, else as bit vectors, else as nothing but the row list. */
+static int lay_out(block *b, compiler *c, const uint32_t *members, candidate *k, int wanted, side_index *side) {
+    const size_t before = b->table->block_bytes;
+    const side_index empty = *side;
+    int error = PASTORE_ERROR_MEMORY_LIMIT;
+    if (k->group_count) {
+        side->layout = k->layout;
+        error = store_side(b, c, members, k, side);
+    }
+    if (error == PASTORE_ERROR_MEMORY_LIMIT && wanted != LAYOUT_LINEAR) {
+        b->table->block_bytes = before;
+        *side = empty;
+        side->layout = LAYOUT_BITS;
+        uint32_t *all = arena_take(&c->arena, c->count, sizeof *all);
+        if (!all)
+            return PASTORE_ERROR_NO_MEMORY;
+        for (uint32_t i = 0; i < c->count; i++)
+            all[i] = i;
+        error = store_side(b, c, members, &(candidate){.rest = all, .rest_count = c->count}, side);
+    }
+    if (error == PASTORE_ERROR_MEMORY_LIMIT) {
+        b->table->block_bytes = before;
+        *side = empty;
+        side->layout = LAYOUT_LINEAR;
+        error = PASTORE_OK;
+    }
     return error;
 }
 
-/* Gives back the room that the finished block does not need. */
-static void trim(builder *b) {
+/* Bytes up to which side i may go: its share of what is left to all from there on. */
+static size_t room_for(const block *b, uint32_t rows, size_t rows_left) {
+    const size_t left = b->limit - b->table->block_bytes, room = default_room(rows);
+    const double share = (double)left * rows / (double)(rows_left ? rows_left : 1);
+    return share < (double)room ? (size_t)share : room;
+}
+
+static int compile_side(block *b, enum family family, const uint32_t *members, uint32_t count, size_t rows_left, int wanted,
+                        uint8_t *live, side_index *side) {
+    compiler c = {.table = b->table, .isa = b->table->isa, .family = family, .work_limit = UINT64_MAX};
+    candidate best = {.layout = LAYOUT_BITS};
+    int error = take_rules(&c, members, count);
+    *side = (side_index){.rows = count, .live = c.count, .ids = c.ids};
+    for (uint32_t i = 0; !error && i < c.count; i++)
+        live[c.rules[i].row] = 1;
+    const bool groups = c.count && wanted != LAYOUT_BITS && wanted != LAYOUT_LINEAR;
+    for (unsigned field = SRC; !error && groups && field <= DST; field++)
+        error = index_addresses(&c, field);
+    if (!error && groups)
+        error = index_ports(&c);
+    if (!error && groups)
+        error = choose_candidate(&c, room_for(b, count, rows_left), wanted, &best);
+    if (!error)
+        error = lay_out(b, &c, members, &best, wanted, side);
+    arena_empty(&c.arena);
+    return error;
+}
+
+static int compile_sides(block *b, const enum family *family_of, const unsigned *bit_of, int wanted, uint32_t *members,
+                         uint8_t *const live[FAMILIES]) {
     pastore_table *table = b->table;
-    unsigned char *block = table->block_bytes && table->block_bytes < b->room ? realloc(table->block, table->block_bytes) : NULL;
-    if (block)
-        table->block = block;
+    side_index sides[MOST_SIDES];
+    size_t rows_left = 0;
+    int error = block_take(b, table->side_count, sizeof(side_index), &table->sides);
+    for (uint32_t i = 0; i < table->side_count; i++)
+        rows_left += count_members(table, family_of[i], bit_of[i]);
+    for (uint32_t i = 0; !error && i < table->side_count; i++) {
+        uint32_t count = 0;
+        for (uint32_t row = 0; row < table->list[family_of[i]].count; row++)
+            if (row_where(table, family_of[i], row) & bit_of[i])
+                members[count++] = row;
+        error = compile_side(b, family_of[i], members, count, rows_left, wanted, live[family_of[i]], &sides[i]);
+        rows_left -= count;
+    }
+    if (!error)
+        memcpy(in_block(b, table->sides), sides, table->side_count * sizeof *sides);
+    return error;
+}
+
+/* The sides and how many rows are in none of them. */
+static int build_sides(block *b, int wanted) {
+    pastore_table *table = b->table;
+    enum family family_of[MOST_SIDES];
+    unsigned bit_of[MOST_SIDES];
+    arena scratch = {0};
+    uint32_t *members = arena_take(&scratch, table->rows, sizeof *members);
+    uint8_t *live[FAMILIES];
+    for (enum family family = IPV4; family < FAMILIES; family++)
+        live[family] = arena_zeroed(&scratch, table->list[family].count, 1);
+    int error = scratch.failed ? PASTORE_ERROR_NO_MEMORY : PASTORE_OK;
+    if (!error) {
+        find_sides(table, family_of, bit_of);
+        const size_t views = table->side_count * sizeof(side_view);
+        error = views > b->limit - table->block_bytes ? PASTORE_ERROR_MEMORY_LIMIT : PASTORE_OK;
+        b->limit -= error ? 0 : views;
+    }
+    if (!error)
+        error = compile_sides(b, family_of, bit_of, wanted, members, live);
+    table->dead = table->rows;
+    for (enum family family = IPV4; !error && family < FAMILIES; family++)
+        for (uint32_t row = 0; row < table->list[family].count; row++)
+            table->dead -= live[family][row];
+    arena_empty(&scratch);
+    return error;
+}
+
+/* Moves the finished block to where it takes no more room than it needs. */
+static void trim(block *b) {
+    pastore_table *table = b->table;
+    unsigned char *moved = b->room > table->block_bytes ? pages_take(table->block_bytes) : NULL;
+    if (!moved)
+        return;
+    memcpy(moved, table->block, table->block_bytes);
+    pages_give(table->block);
+    table->block = moved;
+}
+
+static int layout_of(const char *name) {
+    for (int layout = 0; name && layout < LAYOUTS; layout++)
+        if (strcmp(name, LAYOUT_NAMES[layout]) == 0)
+            return layout;
+    return -1;
 }
 
 int pastore_build(const pastore_row *rows, size_t n, const pastore_options *options, pastore_table **out, size_t *bad_row) {
@@ -273,11 +249,14 @@ int pastore_build(const pastore_row *rows, size_t n, const pastore_options *opti
     if (!out)
         return PASTORE_ERROR_ARGUMENT;
     *out = NULL;
-    if ((n && !rows) || given.verdict < PASTORE_VERDICT_RULE || given.verdict > PASTORE_VERDICT_ACTION)
+    const int wanted = layout_of(given.layout);
+    if ((n && !rows) || given.verdict < PASTORE_VERDICT_RULE || given.verdict > PASTORE_VERDICT_ACTION ||
+        (given.layout && wanted < 0))
         return PASTORE_ERROR_ARGUMENT;
     if (n > INT32_MAX)
         return PASTORE_ERROR_TOO_MANY;
-    if (given.memory_limit && given.memory_limit < sizeof(pastore_table))
+    const size_t fixed = sizeof(pastore_table);
+    if (given.memory_limit && given.memory_limit < fixed)
         return PASTORE_ERROR_MEMORY_LIMIT;
     pastore_table *table = calloc(1, sizeof *table);
     if (!table)
@@ -285,17 +264,24 @@ int pastore_build(const pastore_row *rows, size_t n, const pastore_options *opti
     table->rows = n;
     table->verdict = given.verdict;
     table->memory_limit = given.memory_limit;
-    builder b = {.table = table, .limit = given.memory_limit ? given.memory_limit - sizeof *table : SIZE_MAX};
+    table->isa = isa_chosen();
+    block b = {.table = table, .limit = given.memory_limit ? given.memory_limit - fixed : SIZE_MAX};
+    uint64_t first; /* nothing else is at offset 0, so that 0 can mean nowhere */
     int error = count_rows(table, rows, n, bad_row);
+    if (!error)
+        error = block_take(&b, 1, BLOCK_ALIGN, &first);
     if (!error)
         error = copy_rows(&b, rows, n);
     if (!error)
-        error = build_layout(&b);
+        error = build_sides(&b, wanted);
+    if (!error) {
+        trim(&b);
+        error = view_table(table);
+    }
     if (error) {
         pastore_close(table);
         return error;
     }
-    trim(&b);
 #ifdef PASTORE_DEBUG
     if (pastore_check(table, NULL) != PASTORE_OK)
         abort(); /* not assert: Python's own flags switch that off */
@@ -309,15 +295,29 @@ void pastore_close(pastore_table *table) {
         if (table->release)
             table->release(table);
         else
-            free(table->block);
+            pages_give(table->block);
+        free(table->views);
         free(table);
     }
 }
 
+/* The side that most rows are in speaks for all. */
+static const side_index *largest_side(const pastore_table *table) {
+    const side_index *sides = at(table, table->sides), *largest = sides;
+    for (uint32_t i = 1; i < table->side_count; i++)
+        if (sides[i].live > largest->live)
+            largest = &sides[i];
+    return largest;
+}
+
 void pastore_stats(const pastore_table *table, struct pastore_stats *stats) {
+    const side_index *side = largest_side(table);
     *stats = (struct pastore_stats){.rows = table->rows,
-                                    .bytes = sizeof *table + table->block_bytes,
-                                    .chunk_rows = table->chunk_rows,
-                                    .isa = "scalar",
+                                    .dead_rows = table->dead,
+                                    .bytes = sizeof *table + table->side_count * sizeof(side_view) + table->block_bytes,
+                                    .layout = LAYOUT_NAMES[side->layout],
+                                    .groups = side->groups,
+                                    .chunk_rows = side->chunk_rows,
+                                    .isa = table->isa->name,
                                     .verdict = table->verdict};
 }

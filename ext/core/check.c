@@ -2,10 +2,268 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core.h"
+#include "compile.h"
+#include "validate.h"
 
 /* The first broken invariant ends the check: its sentence travels up through the returns. NULL: all is well. */
 typedef const char *verdict;
+
+static const verdict NO_ROOM = "there is memory to check with";
+
+/* Comparisons of rows with rows, or of rows with cells, that one check may make. */
+static const uint64_t MOST_COMPARED = (uint64_t)1 << 31;
+
+/* A side while it is checked. */
+typedef struct side_check {
+    const pastore_table *table;
+    const side_index *side;
+    enum family family;
+    unsigned bit;
+    compiler rules; /* of the side, taken once more: only take_rules has worked on it */
+    arena scratch;
+} side_check;
+
+static bool holds(range r, key value) {
+    return !key_less(value, r.lo) && !key_less(r.hi, value);
+}
+
+static bool holds_port(uint32_t value, uint32_t lo, uint32_t hi) {
+    return lo <= value && value <= hi;
+}
+
+/* Rows */
+
+static bool covers(const side_check *k, uint32_t row, uint32_t other) {
+    for (enum field field = SRC; field < FIELDS; field++) {
+        const range a = row_range(k->table, k->family, row, field), b = row_range(k->table, k->family, other, field);
+        if (key_less(b.lo, a.lo) || key_less(a.hi, b.hi))
+            return false;
+    }
+    return true;
+}
+
+/* A row that was left out lies within an earlier one of the side. */
+static verdict check_dead(const side_check *k) {
+    uint32_t live = 0;
+    uint64_t compared = 0;
+    for (uint32_t row = 0; row < k->table->list[k->family].count && compared < MOST_COMPARED; row++) {
+        if (!(row_where(k->table, k->family, row) & k->bit))
+            continue;
+        if (live < k->rules.count && k->rules.rules[live].row == row) {
+            live++;
+            continue;
+        }
+        uint32_t i = live;
+        while (i > 0 && !covers(k, k->rules.rules[i - 1].row, row))
+            i--;
+        compared += live - i + 1;
+        if (i == 0)
+            return "a row that can never be the answer lies within an earlier one";
+    }
+    return NULL;
+}
+
+/* Search trees */
+
+static int compare_keys(const void *left, const void *right) {
+    const key *a = left, *b = right;
+    return (int)key_less(*b, *a) - (int)key_less(*a, *b);
+}
+
+/* The ends of the intervals of the rules, sorted, each once. NULL: no memory. */
+static key *ends_of(side_check *k, unsigned field, uint32_t *count) {
+    const key last = field_last(k->family, (enum field)field);
+    key *ends = arena_take(&k->scratch, 2 * (size_t)k->rules.count + 1, sizeof *ends);
+    size_t n = 0;
+    *count = 0;
+    for (uint32_t i = 0; ends && i < k->rules.count; i++) {
+        const live_row *r = &k->rules.rules[i];
+        if (r->lo[field].high || r->lo[field].low)
+            ends[n++] = key_before(r->lo[field]);
+        if (!key_equal(r->hi[field], last))
+            ends[n++] = r->hi[field];
+    }
+    if (ends)
+        qsort(ends, n, sizeof *ends, compare_keys);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || !key_equal(ends[i], ends[*count - 1]))
+            ends[(*count)++] = ends[i];
+    return ends;
+}
+
+/* The interval of an address, found by counting ends level by level as side.h tells it. */
+static uint32_t counted_interval(const side_check *k, const address_view *view, key address) {
+    const uint32_t line = k->family == IPV4 ? LINE4 : LINE6;
+    size_t place = 0;
+    for (uint32_t level = view->levels; level-- > 0;) {
+        const size_t first = place * line;
+        place = first;
+        for (uint32_t i = 0; i < line; i++)
+            place += k->family == IPV4 ? ((const uint32_t *)view->level[level])[first + i] < address.low
+                                       : ((const uint64_t *)view->level[level])[first + i] < address.high;
+    }
+    if (k->family == IPV4)
+        return (uint32_t)place;
+    const tail *t = &view->tails[place];
+    uint32_t interval = t->before;
+    if (((const uint64_t *)view->level[0])[place] == address.high)
+        for (uint32_t i = 0; i < t->line_count * LINE6; i++)
+            interval += view->lows[(size_t)t->line * LINE6 + i] < address.low;
+    return interval;
+}
+
+static verdict check_addresses(side_check *k, const side_view *view) {
+    for (unsigned field = SRC; field <= DST; field++) {
+        const address_index *index = &k->side->address[field];
+        uint32_t n;
+        const key *ends = ends_of(k, field, &n);
+        if (!ends)
+            return NO_ROOM;
+        if (index->intervals != n + 1)
+            return "there is an interval between each two ends of rows";
+        for (uint32_t i = 0; i < n; i++) {
+            if (!key_equal(interval_end(k->table, k->family, index, i), ends[i]))
+                return "intervals end where rows end, or before rows begin";
+            if (counted_interval(k, &view->address[field], ends[i]) != i ||
+                counted_interval(k, &view->address[field], key_next(ends[i])) != i + 1)
+                return "a search finds the interval of an address";
+        }
+        if (counted_interval(k, &view->address[field], (key){0, 0}) != 0 ||
+            counted_interval(k, &view->address[field], field_last(k->family, (enum field)field)) != n)
+            return "a search finds the first interval and the last";
+    }
+    return NULL;
+}
+
+/* Ports */
+
+/* Where intervals of a field end: a byte for each value. */
+static uint8_t *marks_of(side_check *k, enum field field) {
+    const size_t values = field == PROTOCOL ? 256 : 65536;
+    uint8_t *ends = arena_zeroed(&k->scratch, values + 1, 1);
+    for (uint32_t i = 0; ends && i < k->rules.count; i++) {
+        const live_row *r = &k->rules.rules[i];
+        const uint32_t lo = field == SPORT   ? r->sport_lo
+                            : field == DPORT ? r->dport_lo
+                                             : r->protocol_lo,
+                       hi = field == SPORT   ? r->sport_hi
+                            : field == DPORT ? r->dport_hi
+                                             : r->protocol_hi;
+        ends[lo] = 1; /* shifted by one: the value before it is an end */
+        ends[hi + 1] = 1;
+    }
+    return ends;
+}
+
+/* Numbers the intervals of a field, and keeps the first value of each. */
+static verdict check_axis(side_check *k, enum field field, const port_view *view, uint32_t *firsts, uint32_t *count) {
+    const uint8_t *ends = marks_of(k, field);
+    const unsigned which = field == DPORT;
+    const uint32_t values = field == PROTOCOL ? 256 : 65536;
+    if (!ends)
+        return NO_ROOM;
+    *count = 0;
+    for (uint32_t value = 0; value < values; value++) {
+        if (value == 0 || ends[value])
+            firsts[(*count)++] = value;
+        const uint32_t interval = *count - 1;
+        if (field == PROTOCOL ? view->protocol[value] != interval
+                              : (view->narrow[which] && view->narrow[which][value] != interval) ||
+                                    (view->wide[which] && view->wide[which][value] != interval))
+            return "ports and protocols have the intervals of the rows";
+        if (field != PROTOCOL && view->ends[which] && value && ends[value] && view->ends[which][interval - 1] != value - 1)
+            return "ends of ports are those of the rows";
+    }
+    return *count == (field == PROTOCOL ? view->protocols : view->intervals[which])
+               ? NULL
+               : "there are as many intervals as ends of rows say";
+}
+
+static bool rule_holds(const live_row *r, const uint32_t at[3]) {
+    return holds_port(at[0], r->sport_lo, r->sport_hi) && holds_port(at[1], r->dport_lo, r->dport_hi) &&
+           holds_port(at[2], r->protocol_lo, r->protocol_hi);
+}
+
+/* Cells of one class are in the same rules as the first of them. */
+static verdict check_classes(side_check *k, const port_view *view, uint32_t *const firsts[3], const uint32_t n[3]) {
+    const size_t cells = (size_t)n[0] * n[1] * n[2];
+    size_t *first = arena_take(&k->scratch, (size_t)k->side->ports.class_count, sizeof *first);
+    uint32_t seen = 0;
+    if (!first)
+        return NO_ROOM;
+    for (size_t cell = 0; cell < cells && (uint64_t)cell * k->rules.count < MOST_COMPARED; cell++) {
+        const uint32_t class = view->classes[cell];
+        if (class == seen)
+            first[seen++] = cell;
+        const size_t other = first[class];
+        const uint32_t here[3] = {firsts[0][cell / n[2] / n[1]], firsts[1][cell / n[2] % n[1]], firsts[2][cell % n[2]]},
+                       there[3] = {firsts[0][other / n[2] / n[1]], firsts[1][other / n[2] % n[1]], firsts[2][other % n[2]]};
+        for (uint32_t i = 0; other != cell && i < k->rules.count; i++)
+            if (rule_holds(&k->rules.rules[i], here) != rule_holds(&k->rules.rules[i], there))
+                return "no row tells ports of one class apart";
+    }
+    return NULL;
+}
+
+static verdict check_ports(side_check *k, const port_view *view) {
+    uint32_t *firsts[3], n[3];
+    for (unsigned a = 0; a < 3; a++) {
+        firsts[a] = arena_take(&k->scratch, 65536, sizeof *firsts[a]);
+        if (!firsts[a])
+            return NO_ROOM;
+        verdict broken = check_axis(k, (enum field)(SPORT + a), view, firsts[a], &n[a]);
+        if (broken)
+            return broken;
+    }
+    return check_classes(k, view, firsts, n);
+}
+
+/* Groups and chunks */
+
+/* Every rule of a list is a rule of the side, and all of the list's class lead to it. */
+static bool is_list_rule(const side_check *k, const address_view *views, const list_rule *l, const live_row *r) {
+    const uint32_t lo[2] = {l->src, l->dst}, width[2] = {l->src_width, l->dst_width};
+    for (unsigned f = SRC; f <= DST; f++)
+        if (counted_interval(k, &views[f], r->lo[f]) != lo[f] || counted_interval(k, &views[f], r->hi[f]) != lo[f] + width[f])
+            return false;
+    return r->id == l->id && r->sport_lo == l->sport && r->sport_hi - r->sport_lo == l->sport_width && r->dport_lo == l->dport &&
+           r->dport_hi - r->dport_lo == l->dport_width && r->protocol_lo == l->protocol &&
+           r->protocol_hi - r->protocol_lo == l->protocol_width;
+}
+
+static verdict check_lists(const side_check *k, const side_view *view, const group *g) {
+    const list_rule *rules = at(k->table, g->answers);
+    uint64_t compared = 0;
+    for (uint64_t i = 0; i < g->answer_count && compared < MOST_COMPARED / 64; i++) {
+        uint32_t r = 0;
+        while (rules[i].id != NO_ID && r < k->rules.count && !is_list_rule(k, view->address, &rules[i], &k->rules.rules[r]))
+            r++;
+        compared += r;
+        if (r == k->rules.count)
+            return "a rule of a list is a row that can be the answer";
+    }
+    return NULL;
+}
+
+/* The rows of an interval are those that hold its first value, and those that hold its last. */
+static verdict check_chunk(const side_check *k, const chunk *c, enum field field) {
+    const field_index *f = &c->field[field];
+    const uint16_t *classes = at(k->table, f->classes);
+    const uint64_t *sets = at(k->table, f->sets);
+    const uint32_t *members = (const uint32_t *)at(k->table, k->side->rest_rows) + c->first;
+    for (uint32_t row = 0; row < c->rows; row++) {
+        const range r = row_range(k->table, k->family, members[row], field);
+        for (uint32_t i = 0; i < f->intervals; i++) {
+            const key first = field_start(k->table, k->family, field, f, i);
+            const key last = i + 1 < f->intervals ? key_before(field_start(k->table, k->family, field, f, i + 1))
+                                                  : field_last(k->family, field);
+            const bool in_set = sets[(size_t)classes[i] * (1 + c->words) + 1 + row / WORD_BITS] >> (row % WORD_BITS) & 1;
+            if (holds(r, first) != in_set || holds(r, last) != in_set)
+                return "the set of an interval is the rows that hold all of it";
+        }
+    }
+    return NULL;
+}
 
 /* A set of rows to be sorted next to its equals. */
 typedef struct set_ref {
@@ -18,201 +276,121 @@ static int compare_sets(const void *left, const void *right) {
     return memcmp(a->words, b->words, a->count * sizeof *a->words);
 }
 
-static bool fits(const pastore_table *table, uint64_t offset, size_t count, size_t size) {
-    return offset <= table->block_bytes && count <= (table->block_bytes - offset) / size && offset % sizeof(uint64_t) == 0;
+static verdict check_sets(side_check *k, const chunk *c, const field_index *f) {
+    const uint64_t *sets = at(k->table, f->sets);
+    set_ref *refs = arena_take(&k->scratch, f->class_count, sizeof *refs);
+    if (!refs)
+        return NO_ROOM;
+    for (uint32_t class = 0; class < f->class_count; class++)
+        refs[class] = (set_ref){sets + (size_t)class * (1 + c->words) + 1, c->words};
+    qsort(refs, f->class_count, sizeof *refs, compare_sets);
+    for (uint32_t class = 1; class < f->class_count; class++)
+        if (compare_sets(&refs[class - 1], &refs[class]) == 0)
+            return "no two classes of a chunk have the same rows";
+    return NULL;
 }
 
-static key key_before(key a) {
-    return (key){a.high - (a.low == 0), a.low - 1};
-}
-
-static bool holds(range r, key value) {
-    return !key_less(value, r.lo) && !key_less(r.hi, value);
-}
-
-static verdict check_list(const pastore_table *table, enum family family) {
-    const row_list *list = &table->list[family];
-    if (!fits(table, list->rows, list->count, family == IPV4 ? sizeof(row4) : sizeof(row6)))
-        return "the row list lies in the block";
-    for (uint32_t row = 0; row < list->count; row++) {
-        if (row_where(table, family, row) == 0 || row_where(table, family, row) > 15)
-            return "a row applies somewhere";
-        if (row_action(table, family, row) < PASTORE_ALLOW || row_action(table, family, row) > PASTORE_PROTECT)
-            return "a row has an action";
+/* Every row of the chunks is one that can be the answer, with its id. */
+static verdict check_rest(side_check *k) {
+    const uint32_t *ids = at(k->table, k->side->rest_ids), *rows = at(k->table, k->side->rest_rows);
+    const chunk *chunks = at(k->table, k->side->chunks);
+    uint32_t rule = 0;
+    for (uint32_t i = 0; i < k->side->rest; i++) {
+        while (rule < k->rules.count && k->rules.rules[rule].row < rows[i])
+            rule++;
+        if (rule == k->rules.count || k->rules.rules[rule].row != rows[i] || k->rules.rules[rule].id != ids[i])
+            return "chunks hold rows that can be the answer, by their ids";
+    }
+    for (uint32_t c = 0; c < k->side->chunk_count; c++)
         for (enum field field = SRC; field < FIELDS; field++) {
-            const range r = row_range(table, family, row, field, row_where(table, family, row) & 3 ? PASTORE_IN : PASTORE_OUT);
-            if (key_less(r.hi, r.lo) || key_less(field_last(family, field), r.hi))
-                return "a row's ranges run forward and end on their axis";
-        }
-    }
-    if (table->verdict != PASTORE_VERDICT_RULE)
-        return list->numbers == 0 ? NULL : "a table of actions keeps no row numbers";
-    if (!fits(table, list->numbers, list->count, sizeof(int32_t)))
-        return "the row numbers lie in the block";
-    const int32_t *numbers = at(table, list->numbers);
-    for (uint32_t row = 0; row < list->count; row++)
-        if (numbers[row] < 0 || (size_t)numbers[row] >= table->rows || (row && numbers[row] <= numbers[row - 1]))
-            return "row numbers rise and are those of given rows";
-    return NULL;
-}
-
-/* Layout of one field: what must hold before its contents can be read. */
-static verdict check_shape(const pastore_table *table, enum family family, enum field field, const chunk *c) {
-    const field_index *f = &c->field[field];
-    const bool direct = field == PROTOCOL || field == INTERFACE;
-    if (f->intervals == 0 || f->class_count == 0 || f->intervals > 2 * (uint32_t)LARGEST_CHUNK + 1 ||
-        f->class_count > f->intervals)
-        return "a field has at least one interval, and no more classes than intervals";
-    if (direct && f->intervals != field_last(family, field).low + 1)
-        return "a direct field has a class for every value";
-    if (!direct && !fits(table, f->starts, f->intervals, field_start_size(family, field)))
-        return "the starts lie in the block";
-    if (!fits(table, f->classes, f->intervals, sizeof(uint16_t)) ||
-        !fits(table, f->sets, f->class_count, (1 + c->words) * sizeof(uint64_t)))
-        return "the classes and sets lie in the block";
-    return NULL;
-}
-
-static verdict check_starts(const pastore_table *table, enum family family, enum field field, const field_index *f) {
-    const uint16_t *classes = at(table, f->classes);
-    const key first = field_start(table, family, field, f, 0);
-    if (first.high || first.low)
-        return "the first interval starts at 0";
-    for (uint32_t i = 0; i < f->intervals; i++) {
-        if (classes[i] >= f->class_count)
-            return "every interval has a class that exists";
-        if (i == 0)
-            continue;
-        if (!key_less(field_start(table, family, field, f, i - 1), field_start(table, family, field, f, i)))
-            return "starts rise";
-        if (field < PROTOCOL && classes[i] == classes[i - 1])
-            return "neighbouring intervals differ in class";
-    }
-    return NULL;
-}
-
-/* Each set: summary in step with the words, no bit beyond the chunk, no two sets alike, each of them used. */
-static verdict check_sets(const pastore_table *table, const field_index *f, const chunk *c) {
-    const uint64_t *sets = at(table, f->sets);
-    const uint16_t *classes = at(table, f->classes);
-    set_ref *refs = malloc(f->class_count * sizeof *refs);
-    bool *used = calloc(f->class_count, sizeof *used);
-    verdict broken = refs && used ? NULL : "there is memory to check with";
-    for (uint32_t class = 0; !broken && class < f->class_count; class++) {
-        const uint64_t *set = sets + (size_t)class * (1 + c->words);
-        refs[class] = (set_ref){set + 1, c->words};
-        for (uint32_t w = 0; w < c->words; w++)
-            if ((set[0] >> w & 1) != (set[1 + w] != 0))
-                broken = "a summary bit says whether its word is zero";
-        if (c->words < WORD_BITS && set[0] >> c->words)
-            broken = "a summary has no bit beyond the words";
-        if (c->rows % WORD_BITS && set[c->words] >> (c->rows % WORD_BITS))
-            broken = "a set has no bit beyond the rows";
-    }
-    for (uint32_t i = 0; !broken && i < f->intervals; i++)
-        used[classes[i]] = true;
-    if (!broken)
-        qsort(refs, f->class_count, sizeof *refs, compare_sets);
-    for (uint32_t class = 0; !broken && class < f->class_count; class++)
-        if (!used[class] || (class && compare_sets(&refs[class - 1], &refs[class]) == 0))
-            broken = "every class is used, and no two have the same rows";
-    free(refs);
-    free(used);
-    return broken;
-}
-
-/* The rows of an interval are those that hold its first value, and those that hold its last. */
-static verdict check_rows(const pastore_table *table, enum family family, unsigned direction, enum field field, const chunk *c,
-                          const uint32_t *members) {
-    const field_index *f = &c->field[field];
-    const uint16_t *classes = at(table, f->classes);
-    const uint64_t *sets = at(table, f->sets);
-    for (uint32_t row = 0; row < c->rows; row++) {
-        const range r = row_range(table, family, members[c->first + row], field, direction);
-        for (uint32_t i = 0; i < f->intervals; i++) {
-            const key first = field_start(table, family, field, f, i);
-            const key last =
-                i + 1 < f->intervals ? key_before(field_start(table, family, field, f, i + 1)) : field_last(family, field);
-            const bool in_set = sets[(size_t)classes[i] * (1 + c->words) + 1 + row / WORD_BITS] >> (row % WORD_BITS) & 1;
-            if (holds(r, first) != in_set || holds(r, last) != in_set)
-                return "the set of an interval is the rows that hold all of it";
-        }
-    }
-    return NULL;
-}
-
-static verdict check_chunks(const pastore_table *table, enum family family, unsigned direction, const uint32_t *members) {
-    const side_index *side = &table->sides[family][direction];
-    uint32_t next = 0;
-    for (uint32_t k = 0; k < side->chunk_count; k++) {
-        const chunk *c = (const chunk *)at(table, side->chunks) + k;
-        const bool last = k + 1 == side->chunk_count;
-        if (c->first != next || c->rows == 0 || c->rows > table->chunk_rows || (!last && c->rows != table->chunk_rows) ||
-            c->words != (c->rows + WORD_BITS - 1) / WORD_BITS)
-            return "chunks follow each other, all but the last one full";
-        next += c->rows;
-        if (next > side->count)
-            return "chunks end where the side does";
-        for (enum field field = SRC; field < FIELDS; field++) {
-            verdict broken = check_shape(table, family, field, c);
+            verdict broken = check_chunk(k, &chunks[c], field);
             if (!broken)
-                broken = check_starts(table, family, field, &c->field[field]);
-            if (!broken)
-                broken = check_sets(table, &c->field[field], c);
-            if (!broken)
-                broken = check_rows(table, family, direction, field, c, members);
+                broken = check_sets(k, &chunks[c], &chunks[c].field[field]);
             if (broken)
                 return broken;
         }
-    }
-    return next == side->count ? NULL : "chunks cover the side";
+    return NULL;
 }
 
-static verdict check_side(const pastore_table *table, enum family family, unsigned direction, uint32_t *members) {
-    const row_list *list = &table->list[family];
-    const side_index *side = &table->sides[family][direction];
-    const unsigned wanted = where_bit(direction, PASTORE_LAN) | where_bit(direction, PASTORE_RAS);
-    uint32_t count = 0;
-    for (uint32_t row = 0; row < list->count; row++)
-        if (row_where(table, family, row) & wanted)
-            members[count++] = row;
-    if (count != side->count)
-        return "a side has the rows that apply in its direction";
-    if (table->chunk_rows == 0 || count == 0)
-        return side->chunk_count == 0 ? NULL : "the linear layout has no chunks";
-    if (!fits(table, side->chunks, side->chunk_count, sizeof(chunk)) || !fits(table, side->actions, count, 1))
-        return "chunks and actions lie in the block";
-    for (uint32_t i = 0; i < count; i++)
-        if (((const uint8_t *)at(table, side->actions))[i] != row_action(table, family, members[i]))
+/* Sides */
+
+/* The actions by id are those of the rules. */
+static verdict check_actions(const side_check *k) {
+    const uint8_t *actions = at(k->table, k->side->actions);
+    for (uint32_t i = 0; i < k->rules.count; i++)
+        if (actions[k->rules.rules[i].id + 1] != k->rules.rules[i].action)
             return "a side answers with the action of the row";
-    if (table->verdict == PASTORE_VERDICT_RULE) {
-        if (!fits(table, side->numbers, count, sizeof(int32_t)))
-            return "the row numbers of a side lie in the block";
-        for (uint32_t i = 0; i < count; i++)
-            if (((const int32_t *)at(table, side->numbers))[i] != ((const int32_t *)at(table, list->numbers))[members[i]])
-                return "a side answers with the number of the row";
-    }
-    return check_chunks(table, family, direction, members);
+    return NULL;
+}
+
+static verdict check_rules(side_check *k, const side_view *view) {
+    verdict broken = check_dead(k);
+    if (broken || k->side->layout == LAYOUT_LINEAR)
+        return broken;
+    broken = check_actions(k);
+    if (!broken && k->side->groups)
+        broken = check_addresses(k, view);
+    if (!broken && k->side->ports.class_count)
+        broken = check_ports(k, &view->ports);
+    for (uint32_t g = 0; !broken && g < k->side->groups; g++)
+        if (k->side->group[g].pair == PAIR_LIST)
+            broken = check_lists(k, view, &k->side->group[g]);
+    return broken || !k->side->rest ? broken : check_rest(k);
+}
+
+static verdict check_side(const pastore_table *table, uint32_t number, enum family family, unsigned bit) {
+    side_check k = {.table = table, .side = (const side_index *)at(table, table->sides) + number, .family = family, .bit = bit};
+    const uint32_t listed = table->list[family].count;
+    uint32_t *members = arena_take(&k.scratch, listed, sizeof *members), count = 0;
+    verdict broken = members ? NULL : NO_ROOM;
+    for (uint32_t row = 0; !broken && row < listed; row++)
+        if (row_where(table, family, row) & bit)
+            members[count++] = row;
+    if (!broken && count != k.side->rows)
+        broken = "a side has the rows that apply there";
+    k.rules = (compiler){.table = table, .family = family};
+    if (!broken && take_rules(&k.rules, members, count))
+        broken = NO_ROOM;
+    if (!broken && (k.rules.count != k.side->live || k.rules.ids != k.side->ids))
+        broken = "a side counts the rows that can be the answer";
+    if (!broken)
+        broken = check_rules(&k, &table->views[number]);
+    arena_empty(&k.rules.arena);
+    arena_empty(&k.scratch);
+    return broken;
+}
+
+static verdict check_sides(const pastore_table *table) {
+    for (unsigned family = 0; family < FAMILIES; family++)
+        for (unsigned direction = 0; direction < DIRECTIONS; direction++)
+            for (unsigned interface = 0; interface < INTERFACES; interface++) {
+                const uint32_t number = table->side_of[family][direction][interface];
+                const verdict broken = check_side(table, number, (enum family)family, where_bit(direction, interface));
+                if (broken)
+                    return broken;
+            }
+    return NULL;
+}
+
+/* With views made anew, so that what is checked is what is stored, and not what was there when the table was made. */
+static verdict check_with_views(const pastore_table *table) {
+    pastore_table again = *table;
+    again.views = NULL;
+    verdict broken = view_table(&again) ? NO_ROOM : check_sides(&again);
+    if (!broken)
+        (void)judge_closely(&again, &broken);
+    free(again.views);
+    return broken;
 }
 
 static verdict check_table(const pastore_table *table) {
-    if (table->memory_limit && sizeof *table + table->block_bytes > table->memory_limit)
-        return "the table keeps within its memory limit";
-    if ((size_t)table->list[IPV4].count + table->list[IPV6].count != table->rows)
-        return "every row given is in a list";
-    if (table->chunk_rows % WORD_BITS || table->chunk_rows > LARGEST_CHUNK)
-        return "a chunk is a whole number of words, and not too large";
-    uint32_t *members = malloc((table->rows ? table->rows : 1) * sizeof *members);
-    if (!members)
-        return "there is memory to check with";
     verdict broken = NULL;
-    for (enum family family = IPV4; !broken && family < FAMILIES; family++) {
-        broken = check_list(table, family);
-        for (unsigned direction = 0; !broken && direction < DIRECTIONS; direction++)
-            broken = check_side(table, family, direction, members);
-    }
-    free(members);
-    return broken;
+    const size_t fixed = sizeof *table + table->side_count * sizeof(side_view);
+    if (table->memory_limit && fixed + table->block_bytes > table->memory_limit)
+        return "the table keeps within its memory limit";
+    if (prove_structure(table, &broken))
+        return broken;
+    return check_with_views(table);
 }
 
 int pastore_check(const pastore_table *table, const char **broken) {

@@ -1,6 +1,6 @@
 /* Bytes become a table, or a refusal.
  *
- * FORMAT, version 1
+ * FORMAT, version 2
  *
  * All numbers have the byte order of the machine that saved; there is nothing to convert, so a table can be used where it lies.
  *
@@ -20,20 +20,24 @@
  * and different; what is in them is not looked at here. The label, the byte order and the version keep their places in every
  * version.
  *
- * The block is laid out in exactly one way, the one of build.c: for each family its rows and their numbers; then for each side
- * its chunks, for each chunk and field the starts, classes and sets, after the chunks the actions and numbers. Every array starts
- * at the next multiple of 16. Nothing is left to the file, so offsets are only compared with what they must be.
+ * The block is laid out in exactly one way, the one of build.c, store.c and chunks.c: 64 zeros; for each family its rows and
+ * their numbers; the sides (side_index of side.h); then for each side its actions and numbers; for the source and for the
+ * destination the search levels, for IPv6 tails and low words, and the records; the port tables; for each group its cells,
+ * answers, shapes and map; the chunks, for each chunk and field the starts, classes and sets; the ids and rows of the chunks.
+ * Every array starts at the next multiple of 64, in the block and therefore in the file. Nothing is left to the file, so offsets
+ * are only compared with what they must be.
  *
  * WHAT IS CHECKED, in this order, each with an error of its own: label, byte order, version, length, checksum; then everything
  * else. The checksum finds accidents. Against a file made on purpose stands validate.c, which proves, in time linear in the size,
- * that the table is the one pastore_build would make of its own row lists: so a packet can neither lead a lookup astray nor get
- * an answer other than that of the rows. Numbers from the file are compared before they are added or multiplied, and nothing is
- * allocated by them.
+ * that no packet can lead a lookup astray, and judges packets aimed at the rows. Numbers from the file are compared before they
+ * are added or multiplied.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "side.h"
 #include "stored.h"
+#include "validate.h"
 
 static bool all_zero(const unsigned char *bytes, size_t n) {
     for (size_t i = 0; i < n; i++)
@@ -85,21 +89,28 @@ static bool sections_fit(const stored_header *header, size_t length) {
 }
 
 /* Fills in a table from the first section. */
-static bool take_over(pastore_table *table, const stored_header *header) {
+static int take_over(pastore_table *table, const stored_header *header) {
     const stored_section *section = &header->sections[0];
     const stored_table *stored = (const void *)((const unsigned char *)header + section->offset);
-    if (section->length < sizeof *stored || stored->block_bytes != section->length - sizeof *stored || stored->filler ||
-        stored->rows > INT32_MAX || stored->verdict > PASTORE_VERDICT_ACTION)
-        return false;
+    if (section->length < sizeof *stored || stored->block_bytes != section->length - sizeof *stored ||
+        !all_zero((const unsigned char *)stored->filler, sizeof stored->filler) || stored->rows > INT32_MAX ||
+        stored->dead > stored->rows || stored->verdict > PASTORE_VERDICT_ACTION)
+        return PASTORE_ERROR_DAMAGED;
     table->stored = header;
     table->block = (unsigned char *)(uintptr_t)(stored + 1); /* never written: every loaded table is handed out for reading */
     table->block_bytes = (size_t)stored->block_bytes;
     table->rows = (size_t)stored->rows;
-    table->chunk_rows = stored->chunk_rows;
+    table->dead = (size_t)stored->dead;
+    table->sides = stored->sides;
     table->verdict = (int)stored->verdict;
+    table->side_count = stored->side_count;
+    table->isa = isa_chosen();
     memcpy(table->list, stored->list, sizeof table->list);
-    memcpy(table->sides, stored->sides, sizeof table->sides);
-    return table_is_sound(table);
+    memcpy(table->side_of, stored->side_of, sizeof table->side_of);
+    int error = prove_structure(table, NULL);
+    if (!error)
+        error = view_table(table);
+    return error ? error : prove_answers(table, NULL);
 }
 
 static void keep_block(pastore_table *table) {
@@ -114,7 +125,7 @@ int pastore_load(const void *buffer, size_t length, pastore_table **out) {
         return PASTORE_ERROR_ARGUMENT;
     if ((uintptr_t)buffer % _Alignof(uint64_t))
         return PASTORE_ERROR_ALIGNMENT;
-    const int error = check_label(buffer, length);
+    int error = check_label(buffer, length);
     if (error)
         return error;
     if (!sections_fit(buffer, length))
@@ -123,9 +134,10 @@ int pastore_load(const void *buffer, size_t length, pastore_table **out) {
     if (!table)
         return PASTORE_ERROR_NO_MEMORY;
     table->release = keep_block;
-    if (!take_over(table, buffer)) {
-        free(table);
-        return PASTORE_ERROR_DAMAGED;
+    error = take_over(table, buffer);
+    if (error) {
+        pastore_close(table);
+        return error;
     }
     *out = table;
     return PASTORE_OK;

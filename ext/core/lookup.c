@@ -1,127 +1,189 @@
 /* The fast path: classify and match. Neither allocates nor locks. */
 #include "columns.h"
+#include "side.h"
 
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-
-/* Packets that are taken through the chunks together, so that a chunk is fetched once for all of them. */
-enum { BLOCK = 256 };
-
-/* The three searches: number of the last start that is not above the value. starts[0] is 0, so there is one. The comparison
- * becomes an addend, not a jump: what the data is like cannot cost a mispredicted branch. */
-static ALWAYS_INLINE uint32_t search16(const uint16_t *starts, uint32_t n, uint16_t value) {
-    uint32_t base = 0;
-    while (n > 1) {
-        const uint32_t half = n / 2;
-        base += half & (0u - (uint32_t)(starts[base + half] <= value));
-        n -= half;
-    }
-    return base;
-}
-
-static ALWAYS_INLINE uint32_t search32(const uint32_t *starts, uint32_t n, uint32_t value) {
-    uint32_t base = 0;
-    while (n > 1) {
-        const uint32_t half = n / 2;
-        base += half & (0u - (uint32_t)(starts[base + half] <= value));
-        n -= half;
-    }
-    return base;
-}
-
-static ALWAYS_INLINE uint32_t search128(const key *starts, uint32_t n, key value) {
-    uint32_t base = 0;
-    while (n > 1) {
-        const uint32_t half = n / 2;
-        const key start = starts[base + half];
-        const uint32_t below = (uint32_t)(start.high < value.high), level = (uint32_t)(start.high == value.high);
-        base += half & (0u - (below | (level & (uint32_t)(start.low <= value.low))));
-        n -= half;
-    }
-    return base;
-}
-
-static ALWAYS_INLINE const uint64_t *set_at(const pastore_table *table, const chunk *c, enum field field, uint32_t interval) {
-    const field_index *f = &c->field[field];
-    const size_t class = ((const uint16_t *)at(table, f->classes))[interval];
-    return (const uint64_t *)at(table, f->sets) + class * (1 + c->words);
-}
-
-static ALWAYS_INLINE uint32_t search_address(const pastore_table *table, const field_index *f, key value, enum family family) {
-    return family == IPV4 ? search32(at(table, f->starts), f->intervals, (uint32_t)value.low)
-                          : search128(at(table, f->starts), f->intervals, value);
-}
-
-static ALWAYS_INLINE uint32_t search_port(const pastore_table *table, const field_index *f, uint16_t value) {
-    return search16(at(table, f->starts), f->intervals, value);
-}
-
-/* First row of the chunk that matches, as a row of the side, or -1. */
-static ALWAYS_INLINE int64_t find_in_chunk(const pastore_table *table, const chunk *c, const packet *p, enum family family) {
-    const uint64_t *src = set_at(table, c, SRC, search_address(table, &c->field[SRC], p->src, family));
-    const uint64_t *dst = set_at(table, c, DST, search_address(table, &c->field[DST], p->dst, family));
-    const uint64_t *sport = set_at(table, c, SPORT, search_port(table, &c->field[SPORT], p->sport));
-    const uint64_t *dport = set_at(table, c, DPORT, search_port(table, &c->field[DPORT], p->dport));
-    const uint64_t *protocol = set_at(table, c, PROTOCOL, p->protocol);
-    const uint64_t *interface = set_at(table, c, INTERFACE, p->interface);
-    uint64_t words = src[0] & dst[0] & sport[0] & dport[0] & protocol[0] & interface[0];
-    for (; words; words &= words - 1) {
-        const unsigned w = 1 + (unsigned)__builtin_ctzll(words);
-        const uint64_t rows = src[w] & dst[w] & sport[w] & dport[w] & protocol[w] & interface[w];
-        if (rows)
-            return (int64_t)c->first + (w - 1) * WORD_BITS + (unsigned)__builtin_ctzll(rows);
-    }
-    return -1;
-}
+/* SPAN packets of one side at a time keep their ids on the stack; MIXED_SPAN packets of several sides keep copies of their
+ * columns there, too. */
+enum { SPAN = 1024, MIXED_SPAN = 256 };
 
 /* Where answers go. Either may be NULL. */
-typedef struct answers {
+typedef struct outputs {
     uint8_t *action;
     int32_t *index;
-} answers;
+} outputs;
 
-static ALWAYS_INLINE void answer(const pastore_table *table, uint64_t actions, uint64_t numbers, answers out, size_t i,
-                                 int64_t row) {
+static void answer_row(const pastore_table *table, enum family family, int64_t row, outputs out, size_t i) {
     if (out.action)
-        out.action[i] = row < 0 ? PASTORE_NONE : ((const uint8_t *)at(table, actions))[row];
+        out.action[i] = row < 0 ? PASTORE_NONE : row_action(table, family, (uint32_t)row);
     if (out.index)
-        out.index[i] = row < 0 ? -1 : ((const int32_t *)at(table, numbers))[row];
+        out.index[i] = row < 0 ? -1 : ((const int32_t *)at(table, table->list[family].numbers))[row];
 }
 
-/* Takes the `left` packets base + pending[] through the chunks of one side; each drops out at the first chunk that answers. */
-static ALWAYS_INLINE void settle_block(const pastore_table *table, const side_index *side, const columns *c, size_t base,
-                                       uint16_t *pending, uint32_t left, answers out, enum family family) {
-    const chunk *chunks = at(table, side->chunks);
-    for (uint32_t k = 0; k < side->chunk_count && left; k++) {
-        uint32_t kept = 0;
-        for (uint32_t j = 0; j < left; j++) {
-            const packet p = packet_at(c, base + pending[j], family);
-            const int64_t row = find_in_chunk(table, &chunks[k], &p, family);
-            if (row >= 0)
-                answer(table, side->actions, side->numbers, out, base + pending[j], row);
-            else
-                pending[kept++] = pending[j];
-        }
-        left = kept;
+static side_packets packets_of(const columns *c, size_t first, enum family family) {
+    side_packets p = {.sport = c->sport + first, .dport = c->dport + first, .protocol = c->protocol + first};
+    if (family == IPV4) {
+        p.src4 = c->src4 + first;
+        p.dst4 = c->dst4 + first;
+    } else {
+        p.src6 = c->src6 + 16 * first;
+        p.dst6 = c->dst6 + 16 * first;
     }
-    for (uint32_t j = 0; j < left; j++)
-        answer(table, 0, 0, out, base + pending[j], -1);
+    return p;
 }
 
-static ALWAYS_INLINE int classify(const pastore_table *table, const columns *c, size_t n, answers out, size_t *bad_packet,
-                                  enum family family) {
+static void classify_groups(const pastore_table *table, const side_view *side, const side_packets *p, size_t n, uint32_t *ids) {
+    if (side->family == IPV4)
+        table->isa->classify4(side, p, n, ids);
+    else
+        table->isa->classify6(side, p, n, ids);
+}
+
+static packet packet_of(const side_packets *p, size_t i, enum family family) {
+    packet one = {.sport = p->sport[i], .dport = p->dport[i], .protocol = p->protocol[i]};
+    if (family == IPV4) {
+        one.src = (key){0, p->src4[i]};
+        one.dst = (key){0, p->dst4[i]};
+    } else {
+        one.src = key_from_network(p->src6 + 16 * i);
+        one.dst = key_from_network(p->dst6 + 16 * i);
+    }
+    return one;
+}
+
+/* The ids of at most SPAN packets of a side. */
+static void classify_side(const pastore_table *table, const side_view *side, const side_packets *p, size_t n, uint32_t *ids) {
+    classify_groups(table, side, p, n, ids);
+    if (side->chunk_count == 0)
+        return;
+    const uint32_t first = side->rest_ids[side->chunks[0].first];
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] > first) {
+            const packet one = packet_of(p, i, side->family);
+            ids[i] = scan_chunks(table, side, &one, ids[i]);
+        }
+}
+
+/* NO_ID is the id before 0, so its place in actions and numbers is 0. */
+static void answer_ids(const side_view *side, const uint32_t *ids, size_t n, outputs out) {
+    if (out.action)
+        for (size_t i = 0; i < n; i++)
+            out.action[i] = side->actions[(uint32_t)(ids[i] + 1)];
+    if (!out.index)
+        return;
+    if (side->identity)
+        memcpy(out.index, ids, n * sizeof *out.index);
+    else
+        for (size_t i = 0; i < n; i++)
+            out.index[i] = side->numbers[(uint32_t)(ids[i] + 1)];
+}
+
+static outputs outputs_from(outputs out, size_t first) {
+    return (outputs){out.action ? out.action + first : NULL, out.index ? out.index + first : NULL};
+}
+
+/* `n` packets from packet `first` of the columns on, all of one side. */
+static void classify_alike(const pastore_table *table, const side_view *side, const columns *c, size_t first, size_t n,
+                           outputs out) {
+    const enum family family = side->family;
+    if (side->linear) {
+        for (size_t i = first; i < first + n; i++) {
+            const packet p = packet_at(c, i, family);
+            answer_row(table, family, scan_first(table, family, &p), out, i);
+        }
+        return;
+    }
+    if (out.index && !out.action && side->identity && side->chunk_count == 0) {
+        const side_packets p = packets_of(c, first, family);
+        classify_groups(table, side, &p, n, (uint32_t *)out.index + first); /* NO_ID is -1 */
+        return;
+    }
+    for (size_t done = 0; done < n; done += SPAN) {
+        const size_t length = n - done < SPAN ? n - done : SPAN;
+        const side_packets p = packets_of(c, first + done, family);
+        uint32_t ids[SPAN];
+        classify_side(table, side, &p, length, ids);
+        answer_ids(side, ids, length, outputs_from(out, first + done));
+    }
+}
+
+/* Packets of several sides, at most MIXED_SPAN, side after side: those of a side are copied together, and their answers back. */
+static void classify_mixed(const pastore_table *table, enum family family, const columns *c, size_t first, size_t n,
+                           const uint8_t *side_of, outputs out) {
+    uint32_t todo[MIXED_SPAN], count = (uint32_t)n;
+    for (uint32_t i = 0; i < count; i++)
+        todo[i] = i;
+    while (count) {
+        uint32_t chosen[MIXED_SPAN], alike = 0, others = 0;
+        const uint8_t number = side_of[todo[0]];
+        const side_view *side = &table->views[number];
+        for (uint32_t k = 0; k < count; k++) {
+            const uint32_t i = todo[k];
+            if (side_of[i] == number)
+                chosen[alike++] = i;
+            else
+                todo[others++] = i;
+        }
+        count = others;
+        if (side->linear) {
+            for (uint32_t k = 0; k < alike; k++)
+                classify_alike(table, side, c, first + chosen[k], 1, out);
+            continue;
+        }
+        uint32_t src4[MIXED_SPAN], dst4[MIXED_SPAN], ids[MIXED_SPAN];
+        uint8_t src6[MIXED_SPAN * 16], dst6[MIXED_SPAN * 16], protocol[MIXED_SPAN];
+        uint16_t sport[MIXED_SPAN], dport[MIXED_SPAN];
+        for (uint32_t k = 0; k < alike; k++) {
+            const size_t i = first + chosen[k];
+            if (family == IPV4) {
+                src4[k] = c->src4[i];
+                dst4[k] = c->dst4[i];
+            } else {
+                memcpy(src6 + 16 * k, c->src6 + 16 * i, 16);
+                memcpy(dst6 + 16 * k, c->dst6 + 16 * i, 16);
+            }
+            sport[k] = c->sport[i];
+            dport[k] = c->dport[i];
+            protocol[k] = c->protocol[i];
+        }
+        const side_packets p = {
+            .src4 = src4, .dst4 = dst4, .src6 = src6, .dst6 = dst6, .sport = sport, .dport = dport, .protocol = protocol};
+        classify_side(table, side, &p, alike, ids);
+        for (uint32_t k = 0; k < alike; k++) {
+            const size_t i = first + chosen[k];
+            if (out.action)
+                out.action[i] = side->actions[(uint32_t)(ids[k] + 1)];
+            if (out.index)
+                out.index[i] = side->numbers[(uint32_t)(ids[k] + 1)];
+        }
+    }
+}
+
+static uint8_t side_number(const pastore_table *table, const columns *c, size_t i, enum family family) {
+    return table->side_of[family][direction_at(c, i)][c->interface ? c->interface[i] : c->one_interface];
+}
+
+static int classify(const pastore_table *table, const columns *c, size_t n, outputs out, size_t *bad_packet, enum family family) {
     const int error = columns_check(table, c, n, family, out.index, bad_packet);
     if (error)
         return error;
-    for (size_t base = 0; base < n; base += BLOCK) {
-        const uint32_t length = (uint32_t)(n - base < BLOCK ? n - base : BLOCK);
-        uint16_t pending[DIRECTIONS][BLOCK];
-        uint32_t count[DIRECTIONS] = {0};
-        for (uint32_t j = 0; j < length; j++) {
-            const uint8_t direction = direction_at(c, base + j);
-            pending[direction][count[direction]++] = (uint16_t)j;
+    if (n == 0)
+        return PASTORE_OK;
+    if (!c->direction && !c->interface) {
+        classify_alike(table, &table->views[side_number(table, c, 0, family)], c, 0, n, out);
+        return PASTORE_OK;
+    }
+    for (size_t first = 0; first < n; first += MIXED_SPAN) {
+        const size_t length = n - first < MIXED_SPAN ? n - first : MIXED_SPAN;
+        const uint8_t one = side_number(table, c, first, family);
+        uint8_t sides[MIXED_SPAN], different = 0;
+        for (size_t i = 0; i < length; i++) {
+            sides[i] = side_number(table, c, first + i, family);
+            different |= sides[i] ^ one;
         }
-        for (unsigned direction = 0; direction < DIRECTIONS; direction++)
-            settle_block(table, &table->sides[family][direction], c, base, pending[direction], count[direction], out, family);
+        if (different)
+            classify_mixed(table, family, c, first, length, sides, out);
+        else
+            classify_alike(table, &table->views[one], c, first, length, out);
     }
     return PASTORE_OK;
 }
@@ -130,66 +192,73 @@ int pastore_classify4(const pastore_table *table, const pastore_columns4 *packet
                       size_t *bad_packet) {
     if (!table || !packets)
         return PASTORE_ERROR_ARGUMENT;
-    if (table->chunk_rows == 0)
-        return pastore_scan4(table, packets, n, action, index, bad_packet);
     const columns c = columns_of4(packets);
-    return classify(table, &c, n, (answers){action, index}, bad_packet, IPV4);
+    return classify(table, &c, n, (outputs){action, index}, bad_packet, IPV4);
 }
 
 int pastore_classify6(const pastore_table *table, const pastore_columns6 *packets, size_t n, uint8_t *action, int32_t *index,
                       size_t *bad_packet) {
     if (!table || !packets)
         return PASTORE_ERROR_ARGUMENT;
-    if (table->chunk_rows == 0)
-        return pastore_scan6(table, packets, n, action, index, bad_packet);
     const columns c = columns_of6(packets);
-    return classify(table, &c, n, (answers){action, index}, bad_packet, IPV6);
+    return classify(table, &c, n, (outputs){action, index}, bad_packet, IPV6);
 }
 
-static ALWAYS_INLINE int match(const pastore_table *table, const packet *p, uint8_t *action, int32_t *index, enum family family) {
+/* Keeps loads of neighbouring fields apart. A caller writes the fields of a packet one by one, and a wider load that takes
+ * several of them has to wait until they are all in the cache: nothing of this call would then overlap with the call before. */
+static inline uint64_t apart(uint64_t value) {
+    __asm__("" : "+r"(value));
+    return value;
+}
+
+static inline uint64_t ports_of(uint64_t sport, uint64_t dport, uint64_t protocol) {
+    return apart(sport) | apart(dport) << 16 | apart(protocol) << 32;
+}
+
+static inline int match(const pastore_table *table, enum family family, key src, key dst, uint64_t ports, uint64_t direction,
+                        uint64_t interface, uint8_t *action, int32_t *index) {
     if (index && table->verdict != PASTORE_VERDICT_RULE)
         return PASTORE_ERROR_NO_INDEX;
-    if (p->direction > PASTORE_OUT || p->interface > PASTORE_RAS)
+    if (direction > PASTORE_OUT || interface > PASTORE_RAS)
         return PASTORE_ERROR_PACKET;
-    if (table->chunk_rows == 0) {
-        const int64_t row = scan_first(table, family, p);
-        if (action)
-            *action = row < 0 ? PASTORE_NONE : row_action(table, family, (uint32_t)row);
-        if (index)
-            *index = row < 0 ? -1 : ((const int32_t *)at(table, table->list[family].numbers))[row];
-        return PASTORE_OK;
+    const side_view *side = &table->views[table->side_of[family][direction][interface]];
+    uint32_t id = NO_ID;
+    if (side->groups)
+        id = family == IPV4 ? table->isa->match4(side, (uint32_t)src.low, (uint32_t)dst.low, ports)
+                            : table->isa->match6(side, src, dst, ports);
+    if (side->chunk_count || side->linear) {
+        const packet p = {.src = src,
+                          .dst = dst,
+                          .sport = (uint16_t)ports,
+                          .dport = (uint16_t)(ports >> 16),
+                          .protocol = (uint8_t)(ports >> 32),
+                          .direction = (uint8_t)direction,
+                          .interface = (uint8_t)interface};
+        if (side->linear) {
+            answer_row(table, family, scan_first(table, family, &p), (outputs){action, index}, 0);
+            return PASTORE_OK;
+        }
+        id = scan_chunks(table, side, &p, id);
     }
-    const side_index *side = &table->sides[family][p->direction];
-    const chunk *chunks = at(table, side->chunks);
-    int64_t row = -1;
-    for (uint32_t k = 0; k < side->chunk_count && row < 0; k++)
-        row = find_in_chunk(table, &chunks[k], p, family);
-    answer(table, side->actions, side->numbers, (answers){action, index}, 0, row);
+    if (action)
+        *action = side->actions[(uint32_t)(id + 1)];
+    if (index)
+        *index = side->numbers[(uint32_t)(id + 1)];
     return PASTORE_OK;
 }
 
 int pastore_match4(const pastore_table *table, const pastore_packet4 *packet4, uint8_t *action, int32_t *index) {
     if (!table || !packet4)
         return PASTORE_ERROR_ARGUMENT;
-    const packet p = {.src = {0, packet4->src},
-                      .dst = {0, packet4->dst},
-                      .sport = packet4->sport,
-                      .dport = packet4->dport,
-                      .protocol = packet4->protocol,
-                      .direction = packet4->direction,
-                      .interface = packet4->interface};
-    return match(table, &p, action, index, IPV4);
+    const key src = {0, apart(packet4->src)}, dst = {0, apart(packet4->dst)};
+    const uint64_t ports = ports_of(packet4->sport, packet4->dport, packet4->protocol);
+    return match(table, IPV4, src, dst, ports, apart(packet4->direction), apart(packet4->interface), action, index);
 }
 
 int pastore_match6(const pastore_table *table, const pastore_packet6 *packet6, uint8_t *action, int32_t *index) {
     if (!table || !packet6)
         return PASTORE_ERROR_ARGUMENT;
-    const packet p = {.src = key_from_network(packet6->src),
-                      .dst = key_from_network(packet6->dst),
-                      .sport = packet6->sport,
-                      .dport = packet6->dport,
-                      .protocol = packet6->protocol,
-                      .direction = packet6->direction,
-                      .interface = packet6->interface};
-    return match(table, &p, action, index, IPV6);
+    const key src = key_from_network(packet6->src), dst = key_from_network(packet6->dst);
+    const uint64_t ports = ports_of(packet6->sport, packet6->dport, packet6->protocol);
+    return match(table, IPV6, src, dst, ports, apart(packet6->direction), apart(packet6->interface), action, index);
 }

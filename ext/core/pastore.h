@@ -19,6 +19,11 @@
 extern "C" {
 #endif
 
+/* Set while libpastore is compiled: it exports what is declared here. Whatever else holds the core keeps it to itself. */
+#if defined(PASTORE_EXPORT) && defined(__ELF__)
+#pragma GCC visibility push(default)
+#endif
+
 enum pastore_action { PASTORE_NONE = 0, PASTORE_ALLOW = 1, PASTORE_BLOCK = 2, PASTORE_PROTECT = 3 };
 enum pastore_direction { PASTORE_IN = 0, PASTORE_OUT = 1, PASTORE_BOTH = 2 };
 enum pastore_interface { PASTORE_LAN = 0, PASTORE_RAS = 1, PASTORE_ALL = 2 };
@@ -75,6 +80,7 @@ enum pastore_verdict_kind {
 typedef struct pastore_options {
     size_t memory_limit; /* bytes the finished table may take; 0: no limit */
     int verdict;         /* enum pastore_verdict_kind */
+    const char *layout;  /* NULL: the fastest. A name as in pastore_stats: that one, or the next simpler one where it cannot be */
 } pastore_options;
 
 /* One packet. Addresses of IPv6 are 16 bytes in network order, everything else is in host order. */
@@ -114,8 +120,11 @@ typedef struct pastore_columns6 {
 
 struct pastore_stats {
     size_t rows;         /* as given */
+    size_t dead_rows;    /* of these, how many can never be the answer: earlier rows take all their packets */
     size_t bytes;        /* everything the table holds on to */
-    uint32_t chunk_rows; /* rows a bit vector spans at most; 0: the row list is scanned */
+    const char *layout;  /* of the side with the most rows; static. tune.c tells what the names mean */
+    uint32_t groups;     /* of that side */
+    uint32_t chunk_rows; /* rows a bit vector of that side spans at most; 0: there are none */
     const char *isa;     /* instruction set of the lookup; static */
     int verdict;         /* enum pastore_verdict_kind */
 };
@@ -160,11 +169,13 @@ int pastore_save(const pastore_table *table, const pastore_section *sections, si
 
 /* A table from the bytes that pastore_save wrote. Nothing is copied: the buffer stays the caller's, must start at a multiple of
  * 8, and must neither change nor go away before pastore_close. Whatever the bytes are, the call is safe, and takes time in
- * proportion to their number; a table that it accepts answers every packet as its rows say. On error *out is NULL. */
+ * proportion to their number; so are lookups in a table that it accepts. Of a small table it proves that it answers as its rows say,
+ * of a larger one it tries (validate.c, judge.c). On error *out is NULL. */
 int pastore_load(const void *buffer, size_t length, pastore_table **out);
 
 /* The same from a regular file, mapped read-only. Whoever replaces the file must do so by renaming another one over it: a file
- * that is cut short while it is mapped takes the program down (SIGBUS), one that is written to changes under the lookups. */
+ * that is cut short while it is mapped takes the program down (SIGBUS), one that is written to changes under the lookups. On
+ * Windows the path is UTF-8. */
 int pastore_open(const char *path, pastore_table **out);
 
 /* The bytes kept under a kind, inside the loaded buffer and starting at a multiple of 8 there; `data` is NULL where there are
@@ -185,6 +196,10 @@ void pastore_close(pastore_table *table);
 
 /* A static sentence without a full stop, for every integer. */
 const char *pastore_strerror(int error);
+
+#if defined(PASTORE_EXPORT) && defined(__ELF__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

@@ -85,8 +85,6 @@ key field_last(enum family family, enum field field) {
         return (key){0, UINT16_MAX};
     case PROTOCOL:
         return (key){0, UINT8_MAX};
-    case INTERFACE:
-        return (key){0, PASTORE_RAS};
     default:
         return family == IPV4 ? (key){0, UINT32_MAX} : (key){UINT64_MAX, UINT64_MAX};
     }
@@ -96,12 +94,7 @@ static range range_of(uint64_t lo, uint64_t hi) {
     return (range){{0, lo}, {0, hi}};
 }
 
-static range interface_range(uint8_t where, unsigned direction) {
-    const bool lan = where & where_bit(direction, PASTORE_LAN), ras = where & where_bit(direction, PASTORE_RAS);
-    return range_of(lan ? PASTORE_LAN : PASTORE_RAS, ras ? PASTORE_RAS : PASTORE_LAN);
-}
-
-static range range4(const row4 *row, enum field field, unsigned direction) {
+static range range4(const row4 *row, enum field field) {
     switch (field) {
     case SRC:
         return range_of(row->src_lo, row->src_hi);
@@ -111,14 +104,12 @@ static range range4(const row4 *row, enum field field, unsigned direction) {
         return range_of(row->sport_lo, row->sport_hi);
     case DPORT:
         return range_of(row->dport_lo, row->dport_hi);
-    case PROTOCOL:
-        return range_of(row->protocol_lo, row->protocol_hi);
     default:
-        return interface_range(row->where, direction);
+        return range_of(row->protocol_lo, row->protocol_hi);
     }
 }
 
-static range range6(const row6 *row, enum field field, unsigned direction) {
+static range range6(const row6 *row, enum field field) {
     switch (field) {
     case SRC:
         return (range){row->src_lo, row->src_hi};
@@ -128,20 +119,18 @@ static range range6(const row6 *row, enum field field, unsigned direction) {
         return range_of(row->sport_lo, row->sport_hi);
     case DPORT:
         return range_of(row->dport_lo, row->dport_hi);
-    case PROTOCOL:
-        return range_of(row->protocol_lo, row->protocol_hi);
     default:
-        return interface_range(row->where, direction);
+        return range_of(row->protocol_lo, row->protocol_hi);
     }
 }
 
-range row_range(const pastore_table *table, enum family family, uint32_t row, enum field field, unsigned direction) {
-    return family == IPV4 ? range4(row4_at(table, row), field, direction) : range6(row6_at(table, row), field, direction);
+range row_range(const pastore_table *table, enum family family, uint32_t row, enum field field) {
+    return family == IPV4 ? range4(row4_at(table, row), field) : range6(row6_at(table, row), field);
 }
 
 /* Where an interval begins. */
 key field_start(const pastore_table *table, enum family family, enum field field, const field_index *f, uint32_t interval) {
-    if (field == PROTOCOL || field == INTERFACE)
+    if (field == PROTOCOL)
         return (key){0, interval};
     if (field == SPORT || field == DPORT)
         return (key){0, ((const uint16_t *)at(table, f->starts))[interval]};

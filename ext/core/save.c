@@ -19,10 +19,12 @@ static uint64_t aligned(uint64_t offset) {
 static stored_table stored_form(const pastore_table *table) {
     stored_table stored = {.block_bytes = table->block_bytes,
                            .rows = table->rows,
-                           .chunk_rows = table->chunk_rows,
-                           .verdict = (uint32_t)table->verdict};
+                           .dead = table->dead,
+                           .sides = table->sides,
+                           .verdict = (uint32_t)table->verdict,
+                           .side_count = table->side_count};
     memcpy(stored.list, table->list, sizeof stored.list);
-    memcpy(stored.sides, table->sides, sizeof stored.sides);
+    memcpy(stored.side_of, table->side_of, sizeof stored.side_of);
     return stored;
 }
 

@@ -4,7 +4,7 @@
 
 #include "core.h"
 
-enum { STORED_VERSION = 1, STORED_ALIGN = 64, STORED_SECTIONS = 1 + PASTORE_MOST_SECTIONS };
+enum { STORED_VERSION = 2, STORED_ALIGN = 64, STORED_SECTIONS = 1 + PASTORE_MOST_SECTIONS };
 
 #define STORED_LABEL "\x89PST\r\n\x1a\n"
 #define STORED_BYTE_ORDER 0x01020304u
@@ -28,15 +28,16 @@ typedef struct stored_header {
 
 /* The section of kind 0: this, then the block. */
 typedef struct stored_table {
-    uint64_t block_bytes, rows;
-    uint32_t chunk_rows, verdict;
+    uint64_t block_bytes, rows, dead, sides;
     row_list list[FAMILIES];
-    side_index sides[FAMILIES][DIRECTIONS];
-    uint64_t filler;
+    uint32_t verdict, side_count;
+    uint8_t side_of[FAMILIES][DIRECTIONS][INTERFACES];
+    uint64_t filler[4];
 } stored_table;
 
 _Static_assert(sizeof(stored_header) == 448 && sizeof(stored_header) % STORED_ALIGN == 0, "the header belongs to the format");
-_Static_assert(sizeof(stored_table) == 208 && sizeof(stored_table) % BLOCK_ALIGN == 0, "so does this");
+_Static_assert(sizeof(stored_table) == 128 && sizeof(stored_table) % BLOCK_ALIGN == 0, "so does this");
+_Static_assert(STORED_ALIGN % BLOCK_ALIGN == 0, "what is aligned in the block is aligned in a mapped file");
 
 /* checksum.c: XXH64 with seed 0, over bytes as they come. */
 typedef struct checksum {

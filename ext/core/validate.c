@@ -1,27 +1,56 @@
-/* What a table from bytes must prove before it is used: that it is what pastore_build makes of the rows in it.
+/* What a table from bytes must prove before it is used.
  *
- * pastore_check proves the same more slowly, and more besides, in other words; tests hold the two against each other.
+ * WHAT IS PROVED of any table, in time linear in its size, before the first lookup:
+ *
+ *   - Layout. Every array lies where the builder puts it: behind the one before, at the next multiple of BLOCK_ALIGN, zeros
+ * between, inside of the block, the last one up to its end. So no two arrays overlap and no number from the file is used as an
+ * offset. All that the format leaves unused is zero.
+ *   - Rows. Ranges run forward, actions and places exist, the row numbers of both lists are 0, 1, 2 and so on. The sides are
+ *     those that follow from where the rows apply, numbered as they come.
+ *   - Answers by id. Of a table of rules: id i is the i-th row of the side, with its action and number. Of a table of actions:
+ * ids are runs of one action, so neighbours differ.
+ *   - Search trees. Ends rise strictly, every level is filled up with the largest key, every key of an upper level is the one
+ * that it must be; high words and tails of IPv6 likewise, line after line. So a search ends at an interval, whatever the address.
+ *   - Ports. The ends rise, the tables of 65536 say the same as the ends, protocols and classes are numbered as they first occur.
+ *   - Groups. The largest word of one field plus the largest of the other is the last cell or before it. Every cell, and payload
+ * 0, leads to a row that lies in the answers whatever the port class: whole (direct), with the largest place of its shape (shape,
+ *     mapped), with four rules to read and one that holds everything at the very end (compare). Words of lists are beginnings of
+ *     lists; the last list ends. Ids exist, and the smallest one is `first`. Rules of lists and rules that are compared are,
+ * field by field, the row of their id, where ids are rows.
+ *   - Chunks. From one interval to the next exactly those rows enter or leave the set whose range begins or ends there, and each
+ *     came and went: so bit vectors answer as their rows do.
+ *
+ * Why that is enough to be safe: a lookup is made of searches, which end at intervals; of records, which are there for every
+ * interval; of cells, which are there for every pair of words; of answers, which are there for every payload; of ids, which are
+ * there in actions and numbers; and its loops end at keys, rules and ids that are proved to be there. scan_kernel.h lists the
+ * bounds, one by one, that the code relies on.
+ *
+ * WHAT IS TRIED, within bounded work (judge.c): that the cells of groups lead to the row that the row list says. A side with few
+ * rows is tried in every way in which packets can differ, so its answers are proved; of a larger one, packets at the corners of
+ * rows are judged and compared with the row list.
+ *
+ * pastore_check shows the same more slowly, and more besides, in other words; tests hold the two against each other.
  */
+#include "validate.h"
+
 #include <string.h>
 
-#include "core.h"
-
-/* Follows the layout of the block, array by array. */
-typedef struct walk {
-    const pastore_table *table;
-    size_t next; /* end of the array before */
-} walk;
-
-/* Whether the next array is at `offset` and in the block. The zeros before it are read, so the walk is over the whole block. */
-static bool takes(walk *w, uint64_t offset, uint64_t count, size_t size) {
-    const size_t bytes = w->table->block_bytes, gap = (BLOCK_ALIGN - w->next % BLOCK_ALIGN) % BLOCK_ALIGN;
-    if (gap > bytes - w->next || offset != w->next + gap || count > (bytes - w->next - gap) / size)
+/* The zeros before an array are read, so the walk is over the whole block. */
+bool takes(proof *p, uint64_t offset, uint64_t count, size_t size) {
+    const size_t bytes = p->table->block_bytes, gap = (BLOCK_ALIGN - p->next % BLOCK_ALIGN) % BLOCK_ALIGN;
+    if (gap > bytes - p->next || offset != p->next + gap || count > (bytes - p->next - gap) / size)
         return false;
-    for (size_t i = w->next; i < w->next + gap; i++)
-        if (w->table->block[i])
+    for (size_t i = p->next; i < p->next + gap; i++)
+        if (p->table->block[i])
             return false;
-    w->next += gap + (size_t)count * size;
+    p->next += gap + (size_t)count * size;
     return true;
+}
+
+uint32_t next_member(const pastore_table *table, enum family family, unsigned bit, uint32_t row) {
+    while (row < table->list[family].count && !(row_where(table, family, row) & bit))
+        row++;
+    return row;
 }
 
 static bool row_is_sound(const pastore_table *table, enum family family, uint32_t row) {
@@ -31,32 +60,32 @@ static bool row_is_sound(const pastore_table *table, enum family family, uint32_
         return false;
     if (family == IPV6 && ((const row6 *)at(table, table->list[IPV6].rows))[row].reserved)
         return false;
-    for (enum field field = SRC; field < INTERFACE; field++) {
-        const range r = row_range(table, family, row, field, PASTORE_IN);
+    for (enum field field = SRC; field < FIELDS; field++) {
+        const range r = row_range(table, family, row, field);
         if (key_less(r.hi, r.lo))
             return false; /* that it ends on its axis follows from the type */
     }
     return true;
 }
 
-static bool list_is_sound(walk *w, enum family family) {
-    const row_list *list = &w->table->list[family];
-    if (list->reserved || !takes(w, list->rows, list->count, family == IPV4 ? sizeof(row4) : sizeof(row6)))
+static bool list_is_sound(proof *p, enum family family) {
+    const row_list *list = &p->table->list[family];
+    if (list->reserved || !takes(p, list->rows, list->count, family == IPV4 ? sizeof(row4) : sizeof(row6)))
         return false;
-    if (w->table->verdict != PASTORE_VERDICT_RULE) {
+    if (p->table->verdict != PASTORE_VERDICT_RULE) {
         if (list->numbers)
             return false;
-    } else if (!takes(w, list->numbers, list->count, sizeof(int32_t)))
+    } else if (!takes(p, list->numbers, list->count, sizeof(int32_t)))
         return false;
     for (uint32_t row = 0; row < list->count; row++)
-        if (!row_is_sound(w->table, family, row))
+        if (!row_is_sound(p->table, family, row))
             return false;
     return true;
 }
 
 /* Whether the row numbers of the two lists, merged, are 0, 1, 2 and so on: every row given is in one place. */
 static bool numbers_are_sound(const pastore_table *table) {
-    if ((uint64_t)table->list[IPV4].count + table->list[IPV6].count != table->rows)
+    if ((uint64_t)table->list[IPV4].count + table->list[IPV6].count != table->rows || table->dead > table->rows)
         return false;
     if (table->verdict != PASTORE_VERDICT_RULE)
         return true;
@@ -73,185 +102,173 @@ static bool numbers_are_sound(const pastore_table *table) {
     return true;
 }
 
-/* Which rows of the family's list a side consists of, from `row` on; the list's count if none is left. */
-static uint32_t next_member(const pastore_table *table, enum family family, unsigned direction, uint32_t row) {
-    const unsigned wanted = where_bit(direction, PASTORE_LAN) | where_bit(direction, PASTORE_RAS);
-    while (row < table->list[family].count && !(row_where(table, family, row) & wanted))
-        row++;
-    return row;
-}
-
-static bool summary_is_sound(const uint64_t *set, uint32_t words) {
-    uint64_t summary = 0;
-    for (uint32_t w = 0; w < words; w++)
-        summary |= (uint64_t)(set[1 + w] != 0) << w;
-    return set[0] == summary;
-}
-
-/* One field of one chunk while its intervals are gone through. */
-typedef struct progress {
-    const pastore_table *table;
-    const chunk *c;
-    const uint32_t *members; /* the chunk's rows, as rows of the list */
-    enum family family;
-    unsigned direction;
-    enum field field;
-    uint32_t opened, closed; /* how often a row began and ended */
-} progress;
-
-/* From the set `before` (NULL: no row) to the set `now`, rows may only change that begin or end at `start`. */
-static bool changes_are_due(progress *p, const uint64_t *before, const uint64_t *now, key start, bool *changed) {
-    for (uint32_t w = 0; w < p->c->words; w++) {
-        uint64_t bits = now[1 + w] ^ (before ? before[1 + w] : 0);
-        for (; bits; bits &= bits - 1) {
-            const unsigned bit = (unsigned)__builtin_ctzll(bits);
-            const uint32_t row = w * WORD_BITS + bit;
-            if (row >= p->c->rows)
-                return false;
-            const range r = row_range(p->table, p->family, p->members[row], p->field, p->direction);
-            const bool opens = now[1 + w] >> bit & 1;
-            if (opens ? !key_equal(r.lo, start)
-                      : !key_less(r.hi, field_last(p->family, p->field)) || !key_equal(key_next(r.hi), start))
-                return false;
-            p->opened += opens;
-            p->closed += !opens;
-            *changed = true;
-        }
-    }
+static bool same_members(const pastore_table *table, enum family family, unsigned bit, unsigned other) {
+    for (uint32_t row = 0; row < table->list[family].count; row++)
+        if (!(row_where(table, family, row) & bit) != !(row_where(table, family, row) & other))
+            return false;
     return true;
 }
 
-/* Whether every row began once and, unless it reaches the end of the axis, ended once. Starts rise, so none did so twice. */
-static bool all_rows_came(const progress *p) {
-    uint32_t ending = 0;
-    for (uint32_t row = 0; row < p->c->rows; row++) {
-        const range r = row_range(p->table, p->family, p->members[row], p->field, p->direction);
-        ending += key_less(r.hi, field_last(p->family, p->field));
-    }
-    return p->opened == p->c->rows && p->closed == ending;
+/* Whether the sides are numbered as they come, equal ones of a family by one number. */
+static bool sides_are_numbered(proof *p) {
+    const pastore_table *table = p->table;
+    uint32_t found = 0;
+    for (enum family family = IPV4; family < FAMILIES; family++)
+        for (unsigned direction = 0; direction < DIRECTIONS; direction++)
+            for (unsigned interface = 0; interface < INTERFACES; interface++) {
+                const unsigned bit = where_bit(direction, interface);
+                uint32_t side = 0;
+                while (side < found && (p->family_of[side] != family || !same_members(table, family, bit, p->bit_of[side])))
+                    side++;
+                if (side == found) {
+                    p->family_of[found] = family;
+                    p->bit_of[found++] = bit;
+                }
+                if (table->side_of[family][direction][interface] != side)
+                    return false;
+            }
+    return found == table->side_count;
 }
 
-/* Starts rise from 0, classes are numbered as they first occur, summaries fit, and each set follows from the one before. */
-static bool intervals_are_sound(progress *p) {
-    const field_index *f = &p->c->field[p->field];
-    const uint16_t *classes = at(p->table, f->classes);
-    const uint64_t *sets = at(p->table, f->sets), *before = NULL;
-    const bool direct = p->field >= PROTOCOL;
-    key last = {0, 0};
-    uint32_t seen = 0;
-    for (uint32_t i = 0; i < f->intervals; i++) {
-        const key start = field_start(p->table, p->family, p->field, f, i);
-        if (classes[i] > seen || classes[i] >= f->class_count || (i ? !key_less(last, start) : start.high || start.low))
+static bool zero(const void *bytes, size_t n) {
+    const unsigned char *b = bytes;
+    for (size_t i = 0; i < n; i++)
+        if (b[i])
             return false;
-        const uint64_t *now = sets + (size_t)classes[i] * (1 + p->c->words);
-        if (classes[i] == seen) {
-            seen++;
-            if (!summary_is_sound(now, p->c->words))
-                return false;
-        }
-        bool changed = false;
-        if (now != before && !changes_are_due(p, before, now, start, &changed))
-            return false;
-        if (i && !direct && !changed)
-            return false;
-        last = start;
-        before = now;
-    }
-    return seen == f->class_count && all_rows_came(p);
-}
-
-static bool field_is_sound(walk *w, progress *p) {
-    const field_index *f = &p->c->field[p->field];
-    if (p->field >= PROTOCOL) {
-        if (f->intervals != field_last(p->family, p->field).low + 1 || f->starts)
-            return false;
-    } else if (f->intervals == 0 || f->intervals > 2 * p->c->rows + 1 ||
-               !takes(w, f->starts, f->intervals, field_start_size(p->family, p->field)))
-        return false;
-    return f->class_count > 0 && f->class_count <= f->intervals && takes(w, f->classes, f->intervals, sizeof(uint16_t)) &&
-           takes(w, f->sets, f->class_count, (1 + (size_t)p->c->words) * sizeof(uint64_t)) && intervals_are_sound(p);
-}
-
-static bool chunks_are_sound(walk *w, enum family family, unsigned direction) {
-    const pastore_table *table = w->table;
-    const side_index *side = &table->sides[family][direction];
-    uint32_t members[LARGEST_CHUNK], row = 0;
-    if (side->chunk_count != (side->count - 1) / table->chunk_rows + 1 ||
-        !takes(w, side->chunks, side->chunk_count, sizeof(chunk)))
-        return false;
-    for (uint32_t k = 0; k < side->chunk_count; k++) {
-        const chunk *c = (const chunk *)at(table, side->chunks) + k;
-        const uint32_t left = side->count - k * table->chunk_rows;
-        if (c->first != k * table->chunk_rows || c->rows != (left < table->chunk_rows ? left : table->chunk_rows) ||
-            c->words != (c->rows + WORD_BITS - 1) / WORD_BITS || c->reserved)
-            return false;
-        for (uint32_t i = 0; i < c->rows; i++) {
-            members[i] = next_member(table, family, direction, row);
-            row = members[i] + 1;
-        }
-        for (enum field field = SRC; field < FIELDS; field++) {
-            progress p = {table, c, members, family, direction, field, 0, 0};
-            if (!field_is_sound(w, &p))
-                return false;
-        }
-    }
     return true;
 }
 
-static bool answers_are_sound(walk *w, enum family family, unsigned direction) {
-    const pastore_table *table = w->table;
-    const side_index *side = &table->sides[family][direction];
-    const row_list *list = &table->list[family];
-    const bool numbered = table->verdict == PASTORE_VERDICT_RULE, shared = side->count == list->count;
-    if (!takes(w, side->actions, side->count, sizeof(uint8_t)))
+/* How the rows of a side are divided. */
+static bool counts_are_sound(const proof *p, unsigned number, const side_index *side) {
+    uint64_t grouped = side->rest;
+    uint32_t rows = 0;
+    for (uint32_t row = 0;
+         (row = next_member(p->table, p->family_of[number], p->bit_of[number], row)) < p->table->list[p->family_of[number]].count;
+         row++)
+        rows++;
+    if (side->rows != rows || side->live > rows || (rows != 0) != (side->live != 0) || side->layout >= LAYOUTS ||
+        side->groups > MOST_GROUPS)
         return false;
-    if (numbered && shared ? side->numbers != list->numbers
-        : numbered         ? !takes(w, side->numbers, side->count, sizeof(int32_t))
-                           : side->numbers != 0)
+    if (p->table->verdict == PASTORE_VERDICT_RULE ? side->ids != rows
+                                                  : side->ids > side->live || (side->ids != 0) != (side->live != 0))
         return false;
+    for (uint32_t g = 0; g < side->groups; g++)
+        grouped += side->group[g].rules;
+    switch ((enum layout)side->layout) {
+    case LAYOUT_LINEAR:
+        return side->groups == 0 && grouped == 0;
+    case LAYOUT_BITS:
+        return side->groups == 0 && grouped == side->live;
+    case LAYOUT_ONE_DIRECT:
+    case LAYOUT_ONE_SHAPE:
+        return side->groups == 1 && side->rest == 0 && grouped == side->live;
+    case LAYOUT_TWO:
+        return side->groups == 2 && side->rest == 0 && grouped == side->live;
+    case LAYOUT_LISTS:
+        return side->groups && grouped == side->live;
+    default:
+        return side->groups && side->rest == 0 && grouped == side->live;
+    }
+}
+
+/* Whether the next arrays of the block are those of the side. */
+static bool side_lies_well(proof *p, unsigned number, const side_index *side) {
+    const bool numbered = p->table->verdict == PASTORE_VERDICT_RULE;
+    p->claim = "the counts of a side agree with each other and with its rows";
+    if (!counts_are_sound(p, number, side))
+        return false;
+    p->claim = "what a side does not use is zero";
+    if (side->layout == LAYOUT_LINEAR) {
+        const side_index bare = {.rows = side->rows, .live = side->live, .ids = side->ids, .layout = side->layout};
+        return memcmp(&bare, side, sizeof bare) == 0;
+    }
+    if ((!numbered && side->numbers) || !zero(side->group + side->groups, (MOST_GROUPS - side->groups) * sizeof *side->group) ||
+        (side->groups == 0 && (!zero(side->address, sizeof side->address) || !zero(&side->ports, sizeof side->ports))))
+        return false;
+    p->claim = "actions and numbers of a side lie where they must";
+    if (!takes(p, side->actions, (uint64_t)side->ids + 1, sizeof(uint8_t)) ||
+        (numbered && !takes(p, side->numbers, (uint64_t)side->ids + 1, sizeof(int32_t))))
+        return false;
+    return groups_lie_well(p, p->family_of[number], side) && chunks_lie_well(p, p->family_of[number], side);
+}
+
+/* Whether ids mean what they must. */
+static bool ids_are_sound(proof *p, unsigned number, const side_index *side) {
+    const pastore_table *table = p->table;
+    const enum family family = p->family_of[number];
     const uint8_t *actions = at(table, side->actions);
-    const int32_t *numbers = at(table, side->numbers), *given = at(table, list->numbers);
-    for (uint32_t i = 0, row = 0; i < side->count; i++, row++) {
-        row = next_member(table, family, direction, row);
-        if (actions[i] != row_action(table, family, row) || (numbered && numbers[i] != given[row]))
+    p->claim = "the answer of an id is that of its row";
+    if (actions[0] != PASTORE_NONE)
+        return false;
+    if (table->verdict != PASTORE_VERDICT_RULE) {
+        for (uint32_t id = 0; id < side->ids; id++)
+            if (actions[id + 1] < PASTORE_ALLOW || actions[id + 1] > PASTORE_PROTECT || actions[id + 1] == actions[id])
+                return false;
+        return true;
+    }
+    const int32_t *numbers = at(table, side->numbers), *given = at(table, table->list[family].numbers);
+    if (numbers[0] != -1)
+        return false;
+    for (uint32_t id = 0, row = 0; id < side->ids; id++, row++) {
+        row = next_member(table, family, p->bit_of[number], row);
+        if (actions[id + 1] != row_action(table, family, row) || numbers[id + 1] != given[row])
             return false;
     }
     return true;
 }
 
-/* Whether a side has as many rows as the list has for its direction. */
-static bool count_is_sound(const pastore_table *table, enum family family, unsigned direction) {
-    uint32_t count = 0;
-    for (uint32_t row = 0; (row = next_member(table, family, direction, row)) < table->list[family].count; row++)
-        count++;
-    return count == table->sides[family][direction].count;
+/* Rows that can be the answer somewhere are at least those of each side, at most those of all. */
+static bool dead_are_sound(const pastore_table *table, const side_index *sides) {
+    const uint64_t live = table->rows - table->dead;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < table->side_count; i++) {
+        sum += sides[i].live;
+        if (live < sides[i].live)
+            return false;
+    }
+    return live <= sum;
 }
 
-static bool side_is_sound(walk *w, enum family family, unsigned direction) {
-    const side_index *side = &w->table->sides[family][direction];
-    if (w->table->chunk_rows == 0 || side->count == 0)
-        return side->chunks == 0 && side->numbers == 0 && side->actions == 0 && side->chunk_count == 0;
-    return chunks_are_sound(w, family, direction) && answers_are_sound(w, family, direction);
-}
-
-static bool sides_are_sound(walk *w, enum family family) {
-    const side_index *in = &w->table->sides[family][PASTORE_IN], *out = &w->table->sides[family][PASTORE_OUT];
-    const uint32_t all = w->table->list[family].count;
-    if (!count_is_sound(w->table, family, PASTORE_IN) || !count_is_sound(w->table, family, PASTORE_OUT) ||
-        !side_is_sound(w, family, PASTORE_IN))
+static bool sides_are_sound(proof *p) {
+    const pastore_table *table = p->table;
+    p->claim = "the sides are those that the rows apply on";
+    if (!sides_are_numbered(p) || !takes(p, table->sides, table->side_count, sizeof(side_index)))
         return false;
-    if (in->count == all && out->count == all)
-        return memcmp(in, out, sizeof *in) == 0; /* one side, used twice */
-    return side_is_sound(w, family, PASTORE_OUT);
+    const side_index *sides = at(table, table->sides);
+    for (uint32_t i = 0; i < table->side_count; i++)
+        if (!side_lies_well(p, i, &sides[i]))
+            return false;
+    p->claim = "the block ends where its last array does";
+    if (p->next != table->block_bytes)
+        return false;
+    p->claim = "the number of dead rows is possible";
+    if (!dead_are_sound(table, sides))
+        return false;
+    for (uint32_t i = 0; i < table->side_count; i++)
+        if (sides[i].layout != LAYOUT_LINEAR &&
+            (!ids_are_sound(p, i, &sides[i]) || !groups_are_sound(p, p->family_of[i], &sides[i]) ||
+             !chunks_are_sound(p, i, &sides[i])))
+            return false;
+    return true;
 }
 
-bool table_is_sound(const pastore_table *table) {
-    walk w = {table, 0};
-    const uint32_t chunk_rows = table->chunk_rows;
-    if (chunk_rows && (chunk_rows < SMALLEST_CHUNK || chunk_rows > LARGEST_CHUNK || (chunk_rows & (chunk_rows - 1))))
+static bool structure_is_sound(proof *p) {
+    p->claim = "the block begins with zeros";
+    if (!takes(p, 0, 1, BLOCK_ALIGN) || !zero(p->table->block, BLOCK_ALIGN))
         return false;
-    return list_is_sound(&w, IPV4) && list_is_sound(&w, IPV6) && numbers_are_sound(table) && sides_are_sound(&w, IPV4) &&
-           sides_are_sound(&w, IPV6) && w.next == table->block_bytes;
+    p->claim = "the row lists hold rows";
+    if (!list_is_sound(p, IPV4) || !list_is_sound(p, IPV6))
+        return false;
+    p->claim = "every row given is in one list";
+    return numbers_are_sound(p->table) && sides_are_sound(p);
+}
+
+int prove_structure(const pastore_table *table, const char **broken) {
+    proof p = {.table = table};
+    const bool sound = structure_is_sound(&p);
+    if (broken)
+        *broken = sound ? NULL : p.no_memory ? "there is memory to check with" : p.claim;
+    return sound ? PASTORE_OK : p.no_memory ? PASTORE_ERROR_NO_MEMORY : PASTORE_ERROR_DAMAGED;
 }
 
 static bool same4(const row4 *a, const row4 *b) {

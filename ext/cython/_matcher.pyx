@@ -88,16 +88,18 @@ cdef class Table:
     cdef readonly bint actions_only
 
     @staticmethod
-    def build(const uint8_t[::1] rows not None, size_t memory_limit, bint actions_only):
+    def build(const uint8_t[::1] rows not None, size_t memory_limit, bint actions_only, layout):
         cdef Table self = Table.__new__(Table)
         cdef pastore_options options
         cdef size_t n = rows.shape[0] // sizeof(pastore_row)
         cdef size_t bad = 0
         cdef const pastore_row *first = NULL
+        cdef bytes name = b"" if layout is None else layout.encode()
         cdef int error
         if n:
             first = <const pastore_row *>&rows[0]
         options.memory_limit = memory_limit
+        options.layout = NULL if layout is None else <const char *>name
         options.verdict = PASTORE_VERDICT_ACTION if actions_only else PASTORE_VERDICT_RULE
         self.actions_only = actions_only
         with nogil:
@@ -280,7 +282,7 @@ cdef class Table:
         if self.table == NULL:
             raise ValueError("an empty table; use build or load")
         pastore_stats_call(self.table, &stats)
-        return stats.rows, stats.bytes, stats.chunk_rows, stats.isa.decode()
+        return stats.rows, stats.dead_rows, stats.bytes, stats.layout.decode(), stats.groups, stats.isa.decode()
 
 
 cdef int check_lengths(Py_ssize_t stop, tuple columns) except -1:

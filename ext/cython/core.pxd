@@ -32,6 +32,7 @@ cdef extern from "pastore.h" nogil:
     ctypedef struct pastore_options:
         size_t memory_limit
         int verdict
+        const char *layout
 
     ctypedef struct pastore_packet4:
         uint32_t src
@@ -85,8 +86,11 @@ cdef extern from "pastore.h" nogil:
 
     struct pastore_stats:
         size_t rows
+        size_t dead_rows
         size_t bytes
-        unsigned int chunk_rows
+        const char *layout
+        uint32_t groups
+        uint32_t chunk_rows
         const char *isa
         int verdict
 

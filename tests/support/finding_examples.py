@@ -8,7 +8,7 @@ import re
 import struct
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import chdir
+from contextlib import AbstractContextManager, chdir, nullcontext
 from dataclasses import replace
 from importlib import resources
 from ipaddress import IPv4Address
@@ -34,7 +34,7 @@ from pastore.model import (
     Rule,
     Secret,
 )
-from tests.support import export_examples, hive_examples, netsh_examples
+from tests.support import directory_examples, export_examples, hive_examples, netsh_examples
 from tests.support.captures import arp, ethernet, ipv4, pcap, tcp
 from tests.support.example import HKLM, LOCAL, registry
 from tests.support.policies import ESP_3DES_SHA1, KERBEROS, action, flt, guid, policy, rule
@@ -53,12 +53,13 @@ class Example(NamedTuple):
 
     files: Mapping[str, bytes]
     arguments: tuple[str, ...] = ("check", "corp.reg")
+    world: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 def printed(code: str) -> str:
     """Run the example of a code and return what the page shows: the command, and the first finding of that code."""
     example = EXAMPLES[code]()
-    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+    with tempfile.TemporaryDirectory() as folder, chdir(folder), example.world():
         for name, data in example.files.items():
             Path(name).write_bytes(data)
         # Only what is said about the code matters here, not whether the command had an answer in the end.
@@ -397,8 +398,14 @@ def _from(code: str, make: Callable[[], tuple[dict[str, bytes], tuple[str, ...]]
     return code, lambda: Example(*make())
 
 
+def _asked(code: str) -> Callable[[], Example]:
+    arguments, world = directory_examples.EXAMPLES[code]
+    return lambda: Example({}, arguments, world)
+
+
 _OTHERS: Final = (*export_examples.EXAMPLES.items(), *hive_examples.EXAMPLES.items(), *netsh_examples.EXAMPLES.items())
-EXAMPLES: Final = dict(sorted([*_OURS.items(), *(_from(code, make) for code, make in _OTHERS)]))
+_ASKED: Final = {code: _asked(code) for code in directory_examples.EXAMPLES}
+EXAMPLES: Final = dict(sorted([*_OURS.items(), *_ASKED.items(), *(_from(code, make) for code, make in _OTHERS)]))
 """By code: a way to make the example."""
 
 if __name__ == "__main__":

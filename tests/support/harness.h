@@ -10,6 +10,9 @@
 
 enum { MOST_ROWS = 300, PACKETS = 600 };
 
+static const char *const LAYOUTS_BY_NAME[LAYOUTS] = {"linear",     "bits", "lists",     "four/compare", "four/large",
+                                                     "four/small", "two",  "one/shape", "one/direct"};
+
 static unsigned long allocations; /* counted where the harness says so */
 
 static uint64_t state;
@@ -167,7 +170,7 @@ static void single(const pastore_table *table, int family, size_t i, uint8_t *ac
 
 static size_t judged = PACKETS; /* how many of the packets are compared */
 
-static void compare(const pastore_table *table, const pastore_row *rows, int numbered) {
+static inline void compare(const pastore_table *table, const pastore_row *rows, int numbered) {
     const unsigned long before = allocations;
     for (int family = 4; family <= 6; family += 2) {
         memset(&fast, 0x55, sizeof fast);
@@ -189,7 +192,7 @@ static void compare(const pastore_table *table, const pastore_row *rows, int num
         fail("a lookup allocated", allocations - before, 0);
 }
 
-static pastore_table *build(const pastore_row *rows, size_t n, pastore_options options) {
+static inline pastore_table *build(const pastore_row *rows, size_t n, pastore_options options) {
     pastore_table *table = NULL;
     const char *broken = "";
     const int error = pastore_build(rows, n, &options, &table, NULL);

@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from pastore.filters.specific import SpecificFilters
 from pastore.matcher import Matcher, Verdicts
@@ -82,8 +83,24 @@ def assert_reference_agrees(matcher: Matcher, columns: Columns, sample: int, see
         assert (right, right, right) == (rows_of(fast)[i], rows_of(slow)[i], single(matcher, packet)), packet
 
 
-def build(filters: SpecificFilters, memory_limit: int | None = None) -> Matcher:
-    """Build a matcher and check all its invariants."""
-    matcher = Matcher(filters, memory_limit=memory_limit)
+def instruction_sets() -> list[str]:
+    """Return the names that PASTORE_ISA may have here and that are then used."""
+    found = []
+    for name in ("scalar", "avx2", "avx512"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PASTORE_ISA", name)
+            found.append(Matcher(SpecificFilters.from_columns(src_lo=[], src_hi=[], dst_lo=[], dst_hi=[], action=[])).stats.isa)
+    return sorted(set(found))
+
+
+def build(
+    filters: SpecificFilters, memory_limit: int | None = None, layout: str | None = None, isa: str | None = None
+) -> Matcher:
+    """Build a matcher, for an instruction set if one is given, and check all its invariants."""
+    with pytest.MonkeyPatch.context() as patch:
+        if isa is not None:
+            patch.setenv("PASTORE_ISA", isa)
+        matcher = Matcher(filters, memory_limit=memory_limit, layout=layout)
+    assert isa in (None, matcher.stats.isa)
     matcher.check()
     return matcher

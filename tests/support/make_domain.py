@@ -1,4 +1,4 @@
-"""Makes a new Active Directory domain in a folder, with Debian's Python and its Samba: ``python3 make_domain.py FOLDER``."""
+"""Makes a new Active Directory domain, with Debian's Python and its Samba: ``python3 make_domain.py FOLDER PASSWORD``."""
 
 import logging
 import sys
@@ -15,6 +15,7 @@ if __name__ == "__main__":
         system_session(settings),
         lp=settings,
         targetdir=sys.argv[1],
+        adminpass=sys.argv[2],
         realm="AD.TEST",
         domain="AD",
         hostname="dc1",

@@ -1,7 +1,8 @@
 """Seeded rule sets and packets with the shapes of access lists, firewalls and IP chains, for tests and benchmarks.
 
-The shapes follow what ClassBench-like sets have in common: how long prefixes are on either side, how many rules leave a side or a
-port open, which protocols occur, how strongly prefixes nest. Packets are aimed at the bounds of rules, where mistakes live.
+The shapes follow what such lists have in common: a rule is either narrow on both sides or open to nearly everything on one of
+them; networks and hosts occur again and again and nest; of ports and protocols there are few triples, a handful of them in most
+rules, however many rules there are. Packets are aimed at the bounds of rules, where mistakes live.
 """
 
 from dataclasses import dataclass
@@ -21,52 +22,71 @@ Choice = dict[int, float]
 
 @dataclass(frozen=True)
 class Shape:
-    """Probabilities of a family of rule sets. Prefix lengths are those of IPv4; port kinds are any, exact, high and range."""
+    """What a family of rule sets has in common. Prefix lengths are those of IPv4; port kinds are any, exact, high and range."""
 
-    src: Choice
+    wide: tuple[float, float, float, float]  # shares of rules open on neither side, in src, in dst, in both
+    src: Choice  # lengths where the side is not open
     dst: Choice
+    open: Choice  # lengths where it is
+    networks: tuple[float, float]  # distinct networks and hosts a side draws from, for every rule
     sport: tuple[float, float, float, float]
     dport: tuple[float, float, float, float]
+    ports: tuple[int, int]  # distinct port ranges of either side
+    services: tuple[int, float]  # distinct triples of ports and protocol in a thousand rules, and the power they grow with
     protocol: Choice  # 0 stands for any
-    sites: int  # rules share this many networks on either side, one for every `sites` rules
 
 
 SHAPES: Final = {
     "acl": Shape(
-        src={0: 3, 8: 1, 16: 1, 22: 2, 23: 8, 24: 6, 30: 5, 31: 22, 32: 52},
-        dst={0: 3, 3: 1, 8: 2, 12: 2, 16: 5, 21: 3, 22: 8, 24: 6, 28: 3, 30: 6, 31: 20, 32: 41},
+        wide=(0.965, 0.005, 0.025, 0.005),
+        src={16: 1, 21: 1, 22: 2, 23: 7, 24: 5, 25: 1, 29: 1, 30: 5, 31: 24, 32: 53},
+        dst={12: 1, 16: 2, 21: 2, 22: 8, 23: 4, 24: 3, 25: 2, 30: 5, 31: 21, 32: 52},
+        open={0: 6, 1: 1, 3: 1, 8: 2},
+        networks=(0.4, 0.1),
         sport=(1.0, 0.0, 0.0, 0.0),
-        dport=(0.27, 0.58, 0.05, 0.10),
-        protocol={6: 88, 17: 2, 1: 2, 0: 8},
-        sites=12,
+        dport=(0.05, 0.65, 0.05, 0.25),
+        ports=(1, 108),
+        services=(113, 0.13),
+        protocol={6: 88, 17: 5, 1: 2, 0: 5},
     ),
     "fw": Shape(
-        src={0: 40, 1: 18, 2: 4, 8: 2, 12: 3, 21: 3, 24: 2, 28: 3, 30: 3, 31: 9, 32: 13},
-        dst={0: 23, 1: 9, 2: 2, 13: 2, 22: 2, 28: 3, 30: 7, 31: 24, 32: 28},
-        sport=(0.78, 0.13, 0.08, 0.01),
-        dport=(0.32, 0.58, 0.07, 0.03),
+        wide=(0.11, 0.60, 0.25, 0.04),
+        src={12: 3, 16: 2, 21: 6, 24: 4, 27: 3, 28: 6, 29: 4, 30: 9, 31: 27, 32: 36},
+        dst={13: 2, 21: 2, 22: 3, 24: 2, 28: 3, 30: 8, 31: 36, 32: 44},
+        open={0: 63, 1: 29, 2: 5, 3: 1, 8: 2},
+        networks=(0.3, 0.7),
+        sport=(0.3, 0.5, 0.1, 0.1),
+        dport=(0.1, 0.7, 0.1, 0.1),
+        ports=(13, 43),
+        services=(129, 0.28),
         protocol={6: 54, 17: 33, 47: 7, 1: 5, 0: 1},
-        sites=6,
     ),
     "ipc": Shape(
-        src={0: 8, 1: 5, 15: 2, 16: 4, 18: 4, 22: 5, 23: 12, 24: 15, 25: 8, 26: 5, 27: 3, 31: 9, 32: 20},
-        dst={0: 5, 1: 3, 15: 3, 16: 6, 17: 3, 23: 8, 24: 14, 25: 11, 26: 5, 27: 4, 31: 11, 32: 27},
-        sport=(0.81, 0.17, 0.01, 0.01),
-        dport=(0.57, 0.30, 0.06, 0.07),
-        protocol={6: 27, 17: 38, 1: 1, 50: 1, 0: 33},
-        sites=4,
+        wide=(0.72, 0.16, 0.11, 0.01),
+        src={15: 3, 16: 5, 17: 4, 18: 4, 22: 6, 23: 15, 24: 17, 25: 10, 26: 5, 27: 3, 31: 9, 32: 19},
+        dst={15: 3, 16: 5, 17: 3, 23: 8, 24: 14, 25: 11, 26: 6, 27: 4, 30: 3, 31: 14, 32: 29},
+        open={0: 60, 1: 30, 2: 6, 8: 4},
+        networks=(0.3, 0.5),
+        sport=(0.3, 0.4, 0.1, 0.2),
+        dport=(0.2, 0.5, 0.1, 0.2),
+        ports=(34, 54),
+        services=(127, 0.21),
+        protocol={6: 34, 17: 40, 1: 2, 50: 1, 0: 23},
     ),
 }
 
-_SERVICES: Final = np.array(
+_WELL_KNOWN: Final = np.array(
     [20, 21, 22, 23, 25, 53, 69, 80, 110, 123, 135, 137, 139, 143, 161, 389, 443, 445, 514, 1433, 1521, 3389]
 )
+_MIX: Final = np.uint64(0x9E3779B97F4A7C15)
+
+Drawn = dict[str, npt.NDArray[np.int64]]
 
 
 def make_rules(
     shape: str, n: int, seed: int, *, family: int = 4, arbitrary: float = 0.05, one_way: bool = False
 ) -> SpecificFilters:
-    """Return `n` rules of a shape.
+    """Return `n` rules of a shape, no two with the same ranges, the more specific ones mostly first.
 
     Parameters
     ----------
@@ -80,22 +100,11 @@ def make_rules(
         Draw direction and interface type too, instead of both and all.
     """
     rng = np.random.default_rng([seed, n, sum(shape.encode())])
-    spec = SHAPES[shape]
-    src = _addresses(rng, spec.src, n, spec.sites, arbitrary)
-    dst = _addresses(rng, spec.dst, n, spec.sites, arbitrary)
-    sport, dport = _ports(rng, spec.sport, n), _ports(rng, spec.dport, n)
-    protocol = _pick(rng, spec.protocol, n)
+    drawn = _drawn(rng, SHAPES[shape], n, arbitrary)
+    width = sum(np.log2(drawn[f"{name}_hi"] - drawn[f"{name}_lo"] + 1.0) for name in _FIELDS)
+    order = np.argsort(width + rng.normal(0, 6, n), kind="stable")
     rules = SpecificFilters.from_columns(
-        src_lo=src[0],
-        src_hi=src[1],
-        dst_lo=dst[0],
-        dst_hi=dst[1],
-        sport_lo=sport[0],
-        sport_hi=sport[1],
-        dport_lo=dport[0],
-        dport_hi=dport[1],
-        protocol_lo=protocol,
-        protocol_hi=np.where(protocol == 0, 255, protocol),
+        **{name: column[order] for name, column in drawn.items()},  # type: ignore[arg-type]
         direction=rng.integers(0, 3, n, np.uint8) if one_way else "both",
         interface=rng.integers(0, 3, n, np.uint8) if one_way else "all",
         action=rng.integers(1, 4, n, np.uint8),
@@ -103,51 +112,126 @@ def make_rules(
     return rules if family == 4 else ipv6_twin(rules)
 
 
+_FIELDS: Final = ("src", "dst", "sport", "dport", "protocol")
+
+
+def _drawn(rng: np.random.Generator, spec: Shape, n: int, arbitrary: float) -> Drawn:
+    """Draw until there are n different rules; wide ones run out, and then specific ones take their place."""
+    pools = [
+        _networks(rng, lengths, max(16, int(n * share)))
+        for lengths, share in ((spec.src, spec.networks[0]), (spec.dst, spec.networks[1]))
+    ]
+    services = _services(rng, spec, n)
+    kept: Drawn = {f"{name}_{end}": np.empty(0, np.int64) for name in _FIELDS for end in ("lo", "hi")}
+    for attempt in range(6):
+        missing = n - len(kept["src_lo"])
+        if missing == 0:
+            break
+        if attempt == 3:  # the pools are used up: hosts of their own
+            pools = [_networks(rng, {32: 1}, 4 * n) for _ in pools]
+        shares = np.array(spec.wide if attempt < 3 else (1.0, 0.0, 0.0, 0.0))
+        more = _some(rng, spec, pools, services, shares, missing + missing // 8 + 8, arbitrary)
+        kept = {name: np.concatenate([column, more[name]]) for name, column in kept.items()}
+        hashed = np.zeros(len(kept["src_lo"]), np.uint64)
+        for column in kept.values():
+            hashed = (hashed ^ column.astype(np.uint64)) * _MIX
+            hashed ^= hashed >> np.uint64(29)
+        _, first = np.unique(hashed, return_index=True)
+        first = np.sort(first)[:n]
+        kept = {name: column[first] for name, column in kept.items()}
+    return kept
+
+
+def _some(
+    rng: np.random.Generator,
+    spec: Shape,
+    pools: list[Bounds],
+    services: npt.NDArray[np.int64],
+    shares: npt.NDArray[np.float64],
+    n: int,
+    arbitrary: float,
+) -> Drawn:
+    kind = rng.choice(4, n, p=shares / shares.sum())
+    drawn: Drawn = {}
+    for name, pool, is_open in (("src", pools[0], kind % 2 == 1), ("dst", pools[1], kind >= 2)):
+        at = rng.integers(0, len(pool[0]), n)
+        # What is open is open to one of a few large networks.
+        wide_lo, wide_hi = _prefix(rng.integers(0, 1 << 32, n), _pick(rng, spec.open, n))
+        lo, hi = np.where(is_open, wide_lo, pool[0][at]), np.where(is_open, wide_hi, pool[1][at])
+        bent = rng.random(n) < arbitrary
+        drawn[f"{name}_lo"] = np.where(bent, np.maximum(lo - rng.integers(0, 300, n), 0), lo)
+        drawn[f"{name}_hi"] = np.where(bent, np.minimum(hi + rng.integers(0, 300, n), 0xFFFFFFFF), hi)
+    popular = 1 / np.arange(1, len(services) + 1)
+    service = services[rng.choice(len(services), n, p=popular / popular.sum())]
+    for i, name in enumerate(("sport_lo", "sport_hi", "dport_lo", "dport_hi", "protocol_lo", "protocol_hi")):
+        drawn[name] = service[:, i]
+    return drawn
+
+
 def _pick(rng: np.random.Generator, choice: Choice, n: int) -> npt.NDArray[np.int64]:
     weights = np.array(list(choice.values()), float)
     return np.asarray(rng.choice(np.array(list(choice)), n, p=weights / weights.sum()), np.int64)
 
 
-def _addresses(rng: np.random.Generator, lengths: Choice, n: int, sites: int, arbitrary: float) -> Bounds:
-    networks = rng.integers(0, 1 << 32, max(2, n // sites))  # rules gather around sites, so their prefixes nest
-    near = rng.integers(0, 1 << 10, n) * rng.integers(0, 2, n)
-    address = networks[rng.integers(0, len(networks), n)] & ~np.int64(1023) | near
-    mask = (np.int64(1) << (32 - _pick(rng, lengths, n))) - 1
-    lo = address & ~mask
-    hi = lo | mask
-    bent = rng.random(n) < arbitrary
-    lo = np.where(bent, np.maximum(lo - rng.integers(0, 300, n), 0), lo)
-    hi = np.where(bent, np.minimum(hi + rng.integers(0, 300, n), 0xFFFFFFFF), hi)
-    return lo, hi
+def _prefix(address: npt.NDArray[np.int64], length: npt.NDArray[np.int64]) -> Bounds:
+    mask = (np.int64(1) << (32 - length)) - 1
+    return address & ~mask, address | mask
 
 
-def _ports(rng: np.random.Generator, kinds: tuple[float, float, float, float], n: int) -> Bounds:
+def _networks(rng: np.random.Generator, lengths: Choice, n: int) -> Bounds:
+    """Networks and hosts that gather around sites, so that they nest."""
+    sites = rng.integers(0, 1 << 32, max(2, n // 8))
+    near = rng.integers(0, 1 << 11, n) * rng.integers(0, 2, n)
+    address = sites[rng.integers(0, len(sites), n)] & ~np.int64(2047) | near
+    return _prefix(address, _pick(rng, lengths, n))
+
+
+def _services(rng: np.random.Generator, spec: Shape, n: int) -> npt.NDArray[np.int64]:
+    """Triples of port ranges and protocol, the most popular first: rows of sport_lo, sport_hi, dport_lo, dport_hi, protocols."""
+    first, power = spec.services
+    count = max(4, int(first * (max(n, 30) / 1000) ** power))
+    columns = []
+    for kinds, distinct in zip((spec.sport, spec.dport), spec.ports, strict=True):
+        ranges = _port_ranges(rng, kinds, distinct)
+        weights = 1 / np.arange(1, distinct + 1)
+        columns.append(ranges[rng.choice(distinct, 6 * count, p=weights / weights.sum())])
+    protocol = _pick(rng, spec.protocol, 6 * count)
+    triples = np.column_stack([*columns, protocol, np.where(protocol == 0, 255, protocol)])
+    _, at = np.unique(triples, axis=0, return_index=True)
+    chosen = triples[np.sort(at)[:count]]
+    chosen[len(chosen) // 4, 4:] = 0, 255  # every list has a service of any protocol
+    return chosen
+
+
+def _port_ranges(rng: np.random.Generator, kinds: tuple[float, float, float, float], n: int) -> npt.NDArray[np.int64]:
     kind = rng.choice(4, n, p=kinds)
-    exact = np.where(rng.random(n) < 0.8, rng.choice(_SERVICES, n), rng.integers(1, 65536, n))
+    kind[0] = 0  # any port is the most popular range everywhere
+    exact = np.where(rng.random(n) < 0.5, rng.choice(_WELL_KNOWN, n), rng.integers(1, 65536, n))
     first = rng.integers(1, 60000, n)
     lo = np.choose(kind, [0, exact, 1024, first])
     hi = np.choose(kind, [65535, exact, 65535, first + rng.integers(1, 5000, n)])
-    return lo, hi
+    return np.column_stack([lo, hi])
 
 
 def ipv6_twin(rules: SpecificFilters, prefix: int = 0x20010DB8) -> SpecificFilters:
     """Spread IPv4 rules over 128 bits so that both words of an address matter.
 
-    The upper 20 bits of an address go to bits 32 to 51 counted from the front, the lower 12 to the end: prefixes up to /20 become
-    /32 to /52, longer ones /116 to /128, and ranges of other kinds stay ranges. Order is kept, so a packet spread by
-    `ipv6_address` meets the same rule as before.
+    The first 16 bits of an address follow a prefix of 32, the next 8 end the first word, the last 8 end the second: prefixes up
+    to /16 become /32 to /48, those up to /24 /57 to /64, longer ones /121 to /128. Other ranges stay ranges, and any address
+    stays any. Order is kept, so a packet spread by `ipv6_address` meets the same rule as before.
     """
     rows = rules.rows.copy()
     for side in ("src", "dst"):
-        for end in ("lo", "hi"):
-            address = rows[f"{side}_{end}"][:, 1]
-            words = ipv6_address(address, prefix)
-            # The last address of a whole network of the upper bits ends in ones all along.
-            whole = (address & np.uint64(0xFFF)) == np.uint64(0xFFF)
-            if end == "hi":
-                words[whole, 0] |= np.uint64(0xFFF)
-                words[whole, 1] = np.uint64(0xFFFFFFFFFFFFFFFF)
-            rows[f"{side}_{end}"] = words
+        lo, hi = rows[f"{side}_lo"][:, 1].copy(), rows[f"{side}_hi"][:, 1].copy()
+        rows[f"{side}_lo"] = ipv6_address(lo, prefix)
+        words = ipv6_address(hi, prefix)
+        # The last address of a network ends in ones all along, those between its parts included.
+        words[(hi & np.uint64(0xFF)) == np.uint64(0xFF), 1] = np.uint64(0xFFFFFFFFFFFFFFFF)
+        words[(hi & np.uint64(0xFFFF)) == np.uint64(0xFFFF), 0] |= np.uint64(0xFFFF)
+        rows[f"{side}_hi"] = words
+        everything = (lo == 0) & (hi == np.uint64(0xFFFFFFFF))
+        rows[f"{side}_lo"][everything] = 0
+        rows[f"{side}_hi"][everything] = np.uint64(0xFFFFFFFFFFFFFFFF)
     rows["family"] = 6
     return SpecificFilters(rows, rules.sources)
 
@@ -156,8 +240,8 @@ def ipv6_address(address: U64, prefix: int = 0x20010DB8) -> U64:
     """Spread IPv4 addresses as `ipv6_twin` does; returns two words an address."""
     words = np.empty((len(address), 2), np.uint64)
     address = address.astype(np.uint64)
-    words[:, 0] = np.uint64(prefix << 32) | (address >> np.uint64(12)) << np.uint64(12)
-    words[:, 1] = address & np.uint64(0xFFF)
+    words[:, 0] = np.uint64(prefix << 32) | address >> np.uint64(16) << np.uint64(16) | address >> np.uint64(8) & np.uint64(0xFF)
+    words[:, 1] = address & np.uint64(0xFF)
     return words
 
 

@@ -101,8 +101,11 @@ class Directory:
 
 
 @contextmanager
-def directory() -> Iterator[Directory]:
-    """Run a server with the classes of Active Directory's policy store and an empty store."""
+def directory(*, settings: str = "", content: bytes = b"") -> Iterator[Directory]:
+    """Run a server with the classes of Active Directory's policy store, and a store that is empty or holds some LDIF.
+
+    `settings` are further lines of the configuration of its database.
+    """
     assert SLAPD
     # The path of a socket is short, so the folder is not below pytest's.
     folder = Path(tempfile.mkdtemp(prefix="slapd-"))
@@ -113,8 +116,12 @@ def directory() -> Iterator[Directory]:
         (folder / "slapd.conf").write_text(
             "modulepath /usr/lib/ldap\nmoduleload back_mdb\ninclude /etc/ldap/schema/core.schema\n"
             f"include {folder}/policy.schema\npidfile {folder}/pid\ndatabase mdb\nsuffix {SUFFIX}\n"
-            f"rootdn CN=admin,{SUFFIX}\nrootpw lab\ndirectory {folder}/db\nmaxsize 67108864\n"
+            f"rootdn CN=admin,{SUFFIX}\nrootpw lab\ndirectory {folder}/db\nmaxsize 268435456\n{settings}\n"
         )
+        if content:
+            (folder / "content").write_bytes(_TREE.encode() + b"\n" + content)
+            command = [SLAPD, "-T", "add", "-q", "-f", str(folder / "slapd.conf"), "-l", str(folder / "content")]
+            subprocess.run(command, check=True, capture_output=True, timeout=120)
         url = f"ldapi://{quote(str(folder / 'socket'), safe='')}"
         with (folder / "log").open("wb") as log:
             command = [SLAPD, "-d", "0", "-f", str(folder / "slapd.conf"), "-h", url]
@@ -125,7 +132,8 @@ def directory() -> Iterator[Directory]:
             assert server.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < until
             time.sleep(0.02)
-        assert made.add(_TREE.encode()) == ""
+        if not content:
+            assert made.add(_TREE.encode()) == ""
         yield made
     finally:
         if server is not None:

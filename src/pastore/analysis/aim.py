@@ -53,6 +53,43 @@ def aim(filters: SpecificFilters, n: int, seed: int = 1, *, families: tuple[int,
     return PacketBatch(joined)
 
 
+def sample(filters: SpecificFilters, n: int, seed: int = 1) -> PacketBatch:
+    """Return packets that rows hold: half of them at corners of a row, half anywhere within one.
+
+    Parameters
+    ----------
+    filters : SpecificFilters
+        Each row is as likely as any other. Without rows the packets are IPv4 from anywhere.
+    n : int
+    seed : int
+        The same filters, `n` and `seed` give the same packets.
+
+    Returns
+    -------
+    PacketBatch
+        `n` packets of both families, as the rows are, numbered from 1, with directions and interface types.
+    """
+    if not len(filters):
+        return aim(filters, n, seed, families=(4,))
+    rng = np.random.default_rng([seed, n])
+    rows = filters.rows[rng.integers(0, len(filters), n)]
+    columns = blank(n)
+    columns.frame[:] = np.arange(1, n + 1)
+    columns.family[:] = rows["family"]
+    corner = rng.random(n) < 0.5
+    for field in _FIELDS:
+        end = np.where(corner, rng.integers(1, 3, n), 4)
+        lo, hi = rows[f"{field}_lo"], rows[f"{field}_hi"]
+        if field in _LAST_NUMBER:
+            getattr(columns, field)[:] = aim_number(rng, lo, hi, end, _LAST_NUMBER[field])
+            continue
+        words = aim_address(rng, lo, hi, end, _LAST[6])
+        getattr(columns, field)[:] = np.where(rows["family"][:, None] == 4, _octets(words, 4), _octets(words, 6))
+    for field, every in (("direction", BOTH), ("interface", ALL)):
+        getattr(columns, field)[:] = np.where(rows[field] == every, rng.integers(0, 2, n), rows[field])
+    return PacketBatch(columns)
+
+
 def bounds_aimed_at(rows: int, n: int) -> float:
     """Return which share of the bounds of so many rows of a family `n` packets are aimed at, 0 to 1."""
     return min(1.0, (n - n // _FAR) / (AIMS * rows)) if rows else 1.0

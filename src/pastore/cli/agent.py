@@ -29,12 +29,15 @@ def command(source: str, once: bool, audit_file: str | None, audit_policy: tuple
     from pastore.agent.once import apply_once
     from pastore.audit.policy import AuditPolicy
     from pastore.audit.sinks import AuditWriteError, JsonLinesSink, MemorySink
+    from pastore.directory.access import is_url
     from pastore.findings import Severity
     from pastore.findings.render import text_lines
     from pastore.model import Policy
     from pastore.model.win32 import describe
     from pastore.sources import load
 
+    if is_url(source):
+        cannot_answer("this version's agent applies local sources: pastore convert makes one of a directory's policy")
     if not once:
         raise click.UsageError("this version runs with --once only")
     try:

@@ -15,6 +15,7 @@ import click
 from pastore.cli.common import (
     BAD_NEWS,
     NO_ANSWER,
+    access_from,
     cannot_answer,
     given_fixed,
     host_from,
@@ -29,6 +30,7 @@ from pastore.findings import Finding, Severity, select
 from pastore.findings.render import Report, as_json, github, json_lines, json_text, printable, text
 
 if TYPE_CHECKING:
+    from pastore.directory import Access
     from pastore.filters.host import Host
     from pastore.model import Policy
 
@@ -46,8 +48,11 @@ class Job(NamedTuple):
     host: "Host"
     options: dict[str, Any]
     fixed: bool = False  # options are given that a compiled table has fixed
-    encoding: str | None = None
     is_guessed: bool = False  # the SYSTEM hive was found in the folder and not given
+    encoding: str | None = None  # of a script
+    access: "Access | None" = None  # of a directory
+    computer: str | None = None
+    site: str | None = None
 
 
 class Checked(NamedTuple):
@@ -60,12 +65,22 @@ class Checked(NamedTuple):
 
 def check_source(job: Job) -> Checked:
     """Load, expand and analyse every policy of one source."""
+    from pastore.directory.access import shown
     from pastore.model import Origin, Policy
     from pastore.sources import is_table, load
 
     if job.source_format == "compiled" or (job.source_format is None and is_table(job.source)):
         return check_table(job)
-    loaded = load(job.source, policy=job.policy, format=job.source_format, system=job.system, encoding=job.encoding)
+    loaded = load(
+        job.source,
+        policy=job.policy,
+        format=job.source_format,
+        system=job.system,
+        encoding=job.encoding,
+        access=job.access,
+        computer=job.computer,
+        site=job.site,
+    )
     if job.is_guessed and not loaded.policies:  # nobody asked for that hive: it must not stand in the way
         loaded = load(job.source, policy=job.policy, format=job.source_format)
     findings = list(loaded.findings)
@@ -82,7 +97,7 @@ def check_source(job: Job) -> Checked:
         unknown = not codes.isdisjoint(("PA102", "PA103")) and "PA114" not in codes  # a damaged hive may have held one
         if not job.named and unknown:
             return Checked((), answered=False, skipped=True)
-        return Checked((Report(job.source, None, 0, 0, tuple(findings)),), answered=False, skipped=False)
+        return Checked((Report(shown(job.source), None, 0, 0, tuple(findings)),), answered=False, skipped=False)
     reports = []
     for position, policy in enumerate(sorted(wanted, key=lambda policy: not policy.assigned)):
         told = findings if position == 0 else []
@@ -131,7 +146,13 @@ def count(policy: "Policy") -> tuple[int, int]:
 
 def jobs_of(sources: tuple[str, ...], host: "Host", options: dict[str, Any]) -> Iterator[Job]:
     """Yield a job for each source, and for each file of a folder."""
+    from pastore.directory.access import is_url
+
     settings = {name: options[name] for name in ("order", "target", "default_exempt")}
+
+    if (options["computer"] or options["site"]) and not any(is_url(source) for source in sources):
+        raise click.UsageError("--computer and --site are for directories, and none is given")
+    access = access_from(options, ask=True) if any(is_url(source) for source in sources) else None
 
     def job(source: str, named: bool, system: str | None, is_guessed: bool = False) -> Job:
         return Job(
@@ -142,12 +163,15 @@ def jobs_of(sources: tuple[str, ...], host: "Host", options: dict[str, Any]) -> 
             system,
             host,
             settings,
-            encoding=options["encoding"],
             is_guessed=is_guessed,
+            encoding=options["encoding"],
         )
 
     for source in sources:
-        if source != "-" and Path(source).is_dir():
+        if is_url(source):
+            named = job(source, True, options["system"])
+            yield named._replace(access=access, computer=options["computer"], site=options["site"])
+        elif source != "-" and Path(source).is_dir():
             for folder, folders, files in os.walk(source):
                 folders.sort()
                 paths = [str(Path(folder) / name) for name in sorted(files)]
@@ -255,9 +279,11 @@ def command(sources: tuple[str, ...], **options: Any) -> None:
     skipped = sum(checked.skipped for checked in results)
     render(reports, skipped, options)
     unanswered = [job.source for job, checked in zip(jobs, results, strict=True) if job.named and not checked.answered]
+    from pastore.directory.access import shown
+
     for source in unanswered:
         # Whatever the findings are selected by and written as, an exit status of 2 has its reason here.
-        click.echo(f"pastore: no policy was obtained from {printable(source)}", err=True)
+        click.echo(f"pastore: no policy was obtained from {printable(shown(source))}", err=True)
     if unanswered:
         sys.exit(NO_ANSWER)
     if not any(checked.answered for checked in results):
@@ -278,8 +304,8 @@ def run(jobs: list[Job], at_once: int) -> list[Checked]:
     from concurrent.futures import ProcessPoolExecutor
 
     with ProcessPoolExecutor(min(at_once, len(jobs))) as pool:
-        # Standard input is closed in the other processes.
-        running = [None if job.source == "-" else pool.submit(check_source, job) for job in jobs]
+        # Standard input is closed in the other processes, and passwords do not leave this one.
+        running = [None if job.source == "-" or job.access else pool.submit(check_source, job) for job in jobs]
         pairs = zip(jobs, running, strict=True)
         with click.progressbar(pairs, length=len(jobs), label="checking", file=sys.stderr, hidden=hidden) as done:
             return [future.result() if future else check_source(job) for job, future in done]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
     from pastore.api import Compiled
+    from pastore.directory import Access
     from pastore.filters.host import Host
     from pastore.findings import Finding
     from pastore.sources import Loaded
@@ -95,9 +96,54 @@ def source_options(command: F) -> F:
             help="Encoding of a script that is not Unicode: a code page or a name; guessed if left out.",
         ),
         click.option("--format", "source_format", type=click.Choice(FORMATS), help="Format of the source; sniffed if left out."),
+        click.option("--site", metavar="NAME", help="Directory: the site that the computer is in."),
+        click.option(
+            "--computer", metavar="NAME", help="Directory: the policy that this computer gets (account, DNS name or DN)."
+        ),
+        click.option("--timeout", type=float, metavar="SECONDS", help="Directory: for all of a retrieval; 60 if left out."),
+        click.option("--insecure", is_flag=True, help="Directory: do not look at the server's certificate."),
+        click.option("--ca-file", metavar="FILE", help="Directory: certificates of authorities (PEM); the system's if left out."),
+        click.option("--kerberos", is_flag=True, help="Directory: log on with the ticket of the ticket cache."),
+        click.option("--password-file", metavar="FILE", help="Directory: its first line is the password; else PASTORE_PASSWORD."),
+        click.option("--user", metavar="NAME", help="Directory: log on as user@domain or DN; anonymous if left out."),
     ):
         command = option(command)
     return command
+
+
+def access_from(options: dict[str, Any], *, ask: bool) -> "Access":
+    """Return how a directory is asked; ends with exit status 2 if the options do not go together.
+
+    A password comes from a file, the environment or, where `ask` allows it and somebody is there, a prompt; never from the
+    command line, which every user of the computer can read.
+    """
+    import os
+
+    from pastore.directory.access import DEFAULT_TIMEOUT, PASSWORD_VARIABLE, Access, password_from, read_password
+
+    user, kerberos = options["user"] or "", options["kerberos"]
+    try:
+        password = None
+        if options["password_file"] is not None:
+            password = read_password(options["password_file"])
+        elif user and not kerberos:
+            password = password_from(os.environ)
+            if password is None and ask and sys.stdin.isatty():
+                from pastore.model import Secret
+
+                password = Secret(click.prompt(f"Password of {user}", hide_input=True, err=True))
+            if password is None:
+                raise ValueError(f"a user needs a password: give --password-file, {PASSWORD_VARIABLE} or --kerberos")
+        return Access(
+            user=user,
+            password=password,
+            kerberos=kerberos,
+            ca_file=options["ca_file"],
+            insecure=options["insecure"],
+            timeout=DEFAULT_TIMEOUT if options["timeout"] is None else options["timeout"],
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def host_options(command: F) -> F:
@@ -154,7 +200,13 @@ _FIXED = (
     "policy_name",
     "system",
     "encoding",
+    "computer",
+    "site",
 )
+
+
+# About the way a policy came and not about the policy: told whatever was asked.
+_OF_RETRIEVAL = ("PA174", "PA406", "PA407", "PA408", "PA505")
 
 
 def load_source(source: str, options: dict[str, Any]) -> "Loaded":
@@ -162,6 +214,7 @@ def load_source(source: str, options: dict[str, Any]) -> "Loaded":
 
     A compiled table has none: it gives a `pastore.cli.table.LoadedTable`, which `compile_source` takes as it does a policy.
     """
+    from pastore.directory.access import is_url, shown
     from pastore.sources import is_table, load
 
     source_format = options["source_format"]
@@ -171,21 +224,29 @@ def load_source(source: str, options: dict[str, Any]) -> "Loaded":
         refuse_fixed(source)
         loaded: Loaded = load_table(source)
     else:
+        access = access_from(options, ask=True) if is_url(source) else None
         loaded = load(
             source,
             policy=options["policy_name"],
             format=source_format,
             system=options["system"],
             encoding=options["encoding"],
+            access=access,
+            computer=options["computer"],
+            site=options["site"],
         )
+    from pastore.findings.render import text_lines
+
+    told = [finding for finding in loaded.findings if finding.code in _OF_RETRIEVAL]
     if loaded.policy is None:
         from pastore.findings import Severity
-        from pastore.findings.render import text_lines
 
         errors = [finding for finding in loaded.findings if finding.severity is Severity.ERROR]
-        for finding in errors or loaded.findings:
-            click.echo("\n".join(text_lines(finding, paint)), err=True)
-        cannot_answer(f"no policy was obtained from {source}")
+        told = [*errors, *told] if errors else list(loaded.findings)
+    for finding in told:
+        click.echo("\n".join(text_lines(finding, paint)), err=True)
+    if loaded.policy is None:
+        cannot_answer(f"no policy was obtained from {shown(source)}")
     return loaded
 
 

@@ -17,6 +17,7 @@ _COMMANDS = {
     "explain": "Why a packet is allowed, blocked or protected.",
     "classify": "A verdict for every packet of a capture, CSV or trace.",
     "verify": "Proof: the matcher against the scan and the kernel.",
+    "bench": "Lookups a second, build time and memory here.",
     "convert": "The policy in another format: reg, ldif, json.",
     "compile": "A policy becomes a table that opens at once.",
     "agent": "Load and apply a policy once, writing the audit events.",

@@ -239,10 +239,18 @@ def specific_lines(filters: "SpecificFilters") -> list[str]:
 @source_options
 @host_options
 @click.option("--filters", "specific", is_flag=True, help="The specific filters in the order they are tried.")
-def command(source: str, specific: bool, **options: Any) -> None:
+@click.option(
+    "--assignment", is_flag=True, help="Directory: how --computer gets its policy, link by link, instead of the policy."
+)
+def command(source: str, specific: bool, assignment: bool, **options: Any) -> None:
     """The policy of SRC as a person reads it: rules, filter lists, filters, filter actions, key exchange, times of change."""
     from pastore.model import Policy
 
+    if assignment:
+        from pastore.cli.assignment import show_assignment
+
+        show_assignment(source, options)
+        return
     loaded = load_source(source, options)
     compiled = compile_source(loaded, options, rules=False)
     if specific or not isinstance(loaded.policy, Policy):

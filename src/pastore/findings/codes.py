@@ -49,7 +49,8 @@ _CODES: Final = (
         "PA103",
         _E,
         "no policy in the source",
-        "Give a source that holds one; of a registry, HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\IPSec with all subkeys.",
+        "Give a source that holds one: of a registry HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\IPSec with all its subkeys, "
+        "of a directory the domain that has policies.",
     ),
     Code("PA104", _E, "no policy of that name", "Use one of the names or GUIDs listed."),
     Code("PA105", _E, "several policies and none assigned", "Pick one with --policy NAME or --policy GUID."),
@@ -238,6 +239,51 @@ _CODES: Final = (
         "None needed: the writer was stopped in the middle of its last event.",
     ),
     Code("PA161", _E, "line of the audit log is damaged", "Restore the log from a copy; the line was skipped."),
+    Code(
+        "PA170",
+        _E,
+        "directory cannot be reached",
+        "Check the server's name, and that its port is open from here.",
+        w.DS_SERVER_DOWN,
+        5474,
+    ),
+    Code("PA171", _E, "directory refuses the logon", "Log on as a user who may read the policies.", w.LOGON_FAILURE, 5474),
+    Code(
+        "PA172",
+        _E,
+        "connection to the directory is not safe",
+        "Make the server's certificate right, or give that of its authority with --ca-file.",
+        w.DS_SERVER_DOWN,
+        5474,
+    ),
+    Code(
+        "PA173",
+        _E,
+        "answer of the directory is not whole",
+        "Ask again, or another server; a part of a policy is never used.",
+        w.DS_SERVER_DOWN,
+        5474,
+    ),
+    Code(
+        "PA174",
+        _W,
+        "answer of the directory is left out in part",
+        "None needed if the server is the right one; what it sent was not asked for.",
+    ),
+    Code(
+        "PA175",
+        _E,
+        "computer or site is not in the directory",
+        "Check the name, and that the server is one of the computer's domain.",
+        w.FILE_NOT_FOUND,
+    ),
+    Code(
+        "PA176",
+        _E,
+        "no policy is assigned to the computer",
+        "Assign one in a Group Policy object that applies to the computer; pastore show --assignment tells why none does.",
+        w.FILE_NOT_FOUND,
+    ),
     Code("PA180", _E, "line is not valid LDIF", "Export the objects again with ldapsearch or ldifde."),
     Code(
         "PA190", _E, "text is not valid JSON", "Mend the text at the place given, or write the file again with pastore convert."
@@ -427,8 +473,16 @@ _CODES: Final = (
         "PA405",
         _W,
         "Group Policy objects assign different policies",
-        "Pick the policy with --policy; the links of the objects tell which is in force.",
+        "Pick the policy with --policy, or in a directory give --computer: links and rights tell which is in force.",
     ),
+    Code(
+        "PA406",
+        _W,
+        "rights on a Group Policy object are not known",
+        "Ask as a user who may read them, or look on the computer with gpresult.",
+    ),
+    Code("PA407", _W, "WMI filter was not evaluated", "Look on the computer with gpresult whether the object applies."),
+    Code("PA408", _W, "site of the computer is not known", "Give --site; on the computer, nltest /dsgetsite tells it."),
     Code("PA410", _W, "format cannot hold this", "Change the policy, or write it in another format."),
     Code("PA411", _W, "dynamic rule cannot be told as a filter", "Give the rule me at one end, or the same action both ways."),
     # PA5xx: security
@@ -441,6 +495,12 @@ _CODES: Final = (
     ),
     Code("PA503", _W, "exemptions let packets pass", "Set NoDefaultExempt to 3."),
     Code("PA504", _I, "falls back to clear text", "Take the option out where clear text must not pass."),
+    Code(
+        "PA505",
+        _W,
+        "server's certificate was not looked at",
+        "Leave --insecure out, and give the certificate of the server's authority with --ca-file.",
+    ),
 )
 
 CODES: Final = {code.code: code for code in _CODES}

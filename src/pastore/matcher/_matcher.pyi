@@ -19,7 +19,7 @@ class Table:
     actions_only: bool
 
     @staticmethod
-    def build(rows: U8, memory_limit: int, actions_only: bool, /) -> Table:
+    def build(rows: U8, memory_limit: int, actions_only: bool, layout: str | None, /) -> Table:
         """Build a table.
 
         Parameters
@@ -29,6 +29,8 @@ class Table:
         memory_limit : int
             Bytes, 0 for no limit.
         actions_only : bool
+        layout : str or None
+            One of `pastore.matcher.verdicts.LAYOUTS`, or None for the fastest.
 
         Raises
         ------
@@ -103,5 +105,5 @@ class Table:
     def check(self) -> None:
         """Recompute every invariant of the table from its rows. AssertionError with a sentence if one does not hold."""
 
-    def stats(self) -> tuple[int, int, int, str]:
-        """Return rows, bytes, rows of a chunk (0: row list only) and instruction set."""
+    def stats(self) -> tuple[int, int, int, str, int, str]:
+        """Return rows, dead rows, bytes, layout, groups and instruction set."""

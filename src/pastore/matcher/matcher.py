@@ -17,7 +17,7 @@ from pastore.findings import Finding
 from pastore.matcher._matcher import Table
 from pastore.matcher.columns import DIRECTIONS, INTERFACES, Columns, code_of, columns_of
 from pastore.matcher.stored import open_table, sections_of, write_file
-from pastore.matcher.verdicts import UNKNOWN, Batch, Stats, Verdict, Verdicts
+from pastore.matcher.verdicts import LAYOUTS, UNKNOWN, Batch, Stats, Verdict, Verdicts
 from pastore.model import Action
 
 _ACTIONS = tuple(str(action) for action in Action)
@@ -42,8 +42,11 @@ class Matcher:
     verdict : {"rule", "action"}
         "action" builds a smaller table that knows actions only.
     memory_limit : int, optional
-        Bytes the finished table may take; slower layouts are chosen as needed. Without it the table still keeps within 64 MiB, or
-        256 bytes a row where that is more, except for rows that crowd so much that the smallest bit vectors need more.
+        Bytes the finished table may take; slower layouts are chosen as needed. Without it the table still keeps within about 16
+        MiB, or 256 bytes a row above 100,000, as long as the rows fall into groups; bit vectors keep within 64 MiB, or 256 bytes
+        a row where that is more, except for rows that crowd so much that the smallest need more.
+    layout : str, optional
+        One of `LAYOUTS` instead of the fastest; where the rows cannot have it, a simpler one (`stats.layout` tells).
 
     Attributes
     ----------
@@ -84,13 +87,16 @@ class Matcher:
         background: Callable[[], Background] | None = None,
         verdict: Literal["rule", "action"] = "rule",
         memory_limit: int | None = None,
+        layout: str | None = None,
     ) -> None:
+        if layout is not None and layout not in LAYOUTS:
+            raise ValueError(f"layout: {layout!r} is none of {', '.join(LAYOUTS)}")
         if verdict not in ("rule", "action"):
             raise ValueError(f'verdict: {verdict!r} is neither "rule" nor "action"')
         if memory_limit is not None and memory_limit <= 0:
             raise ValueError(f"memory_limit: {memory_limit} is not a positive number of bytes")
         started = perf_counter()
-        table = Table.build(filters.rows.view(np.uint8), memory_limit or 0, verdict == "action")
+        table = Table.build(filters.rows.view(np.uint8), memory_limit or 0, verdict == "action", layout)
         seconds = perf_counter() - started
         self._fill(filters, findings, background, table, seconds)
 
@@ -102,15 +108,14 @@ class Matcher:
         table: Table,
         seconds: float,
     ) -> None:
-        rows, size, chunk_rows, isa = table.stats()
-        layout = f"bitvector/{chunk_rows}" if chunk_rows else "linear"
+        rows, dead_rows, size, layout, groups, isa = table.stats()
         # Verdicts by what the table answers; filled as they are asked for, so a repeated answer is one look-up.
         verdicts = {-1: Verdict("none", index=-1, inpass=False, soft=False)}
         for name, value in (
             ("_background", background),
             ("_filters", filters),
             ("_findings", tuple(findings)),
-            ("_stats", Stats(_count_rules(filters), rows, seconds, size, layout, isa)),
+            ("_stats", Stats(_count_rules(filters), rows, seconds, size, layout, isa, dead_rows, groups)),
             ("_table", table),
             ("_verdicts", verdicts),
         ):

@@ -66,12 +66,17 @@ class Verdicts:
         return len(self.action)
 
 
+LAYOUTS = ("one/direct", "one/shape", "two", "four/small", "four/large", "four/compare", "lists", "bits", "linear")
+"""Structures a table may have, as `ext/core/tune.c` tells."""
+
+
 class Stats(NamedTuple):
     """Facts about a matcher.
 
     `rules` counts the distinct sources that have rows, a row without a source as one of its own, default exemptions not at all.
-    `specific_filters` counts all rows. `bytes` is what the built table takes, `layout` how it is laid out: ``bitvector/N`` with
-    N rows a bit vector, or ``linear``. `isa` names the instruction set of the lookup.
+    `specific_filters` counts all rows, `dead_rows` those of them that can never be the answer because earlier rows take all their
+    packets, as far as compiling finds out. `bytes` is what the built table takes, `layout` how it is laid out, one of `LAYOUTS`,
+    and `groups` into how many groups its rows are split. `isa` names the instruction set of the lookup.
     """
 
     rules: int
@@ -80,6 +85,8 @@ class Stats(NamedTuple):
     bytes: int
     layout: str
     isa: str
+    dead_rows: int
+    groups: int
 
 
 class Selection(Protocol):

@@ -17,6 +17,7 @@ class Win32Error(NamedTuple):
 FILE_NOT_FOUND = 2
 INVALID_DATA = 13
 INVALID_PARAMETER = 87
+LOGON_FAILURE = 1326
 NO_SUCH_DOMAIN = 1355
 DS_SERVER_DOWN = 8250
 HOST_NOT_FOUND = 11001
@@ -34,6 +35,7 @@ _ERRORS = (
     Win32Error(2, "ERROR_FILE_NOT_FOUND", "The system cannot find the file specified."),
     Win32Error(13, "ERROR_INVALID_DATA", "The data is invalid."),
     Win32Error(87, "ERROR_INVALID_PARAMETER", "The parameter is incorrect."),
+    Win32Error(1326, "ERROR_LOGON_FAILURE", "The user name or password is incorrect."),
     Win32Error(1355, "ERROR_NO_SUCH_DOMAIN", "The specified domain either does not exist or could not be contacted."),
     Win32Error(8250, "ERROR_DS_SERVER_DOWN", "The server is not operational."),
     Win32Error(11001, "WSAHOST_NOT_FOUND", "No such host is known."),

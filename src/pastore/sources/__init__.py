@@ -3,11 +3,12 @@
 import os
 from typing import TYPE_CHECKING
 
+from pastore.directory.access import ANONYMOUS, Access, is_url, shown
 from pastore.findings import Finding
 from pastore.model import Origin
 from pastore.sources.loaded import Loaded
-from pastore.sources.reading import STDIN, SourceError, read_bytes
-from pastore.sources.sniff import COMPILED, READ, is_table, sniff
+from pastore.sources.reading import SourceError, read_bytes
+from pastore.sources.sniff import COMPILED, READ, is_hive, is_table, sniff
 
 if TYPE_CHECKING:
     from pastore.sources.registry import Key
@@ -21,17 +22,21 @@ def load(
     policy: str | None = None,
     format: str | None = None,
     system: str | os.PathLike[str] | None = None,
+    access: Access | None = None,
+    computer: str | None = None,
+    site: str | None = None,
     encoding: str | None = None,
 ) -> Loaded:
-    """Read a policy from a file, or from the registry of the running Windows.
+    """Read a policy from a file, from a directory, or from the registry of the running Windows.
 
     Parameters
     ----------
     source : str or path
-        A registry export (.reg), a registry hive, the output of reg query, a netsh script, LDIF, a policy as JSON or a ClassBench
-        filter set, as it is or compressed with gzip; ``-`` is standard input and ``registry:`` the running registry. The format
-        is told from the bytes, not from the name. At most 1 GiB is read. The transaction logs of a hive that was not written
-        completely are taken from beside it.
+        A registry export (.reg), a registry hive, the output of reg query, a script of netsh ipsec or ipseccmd, the output of
+        netsh ipsec static show, LDIF, a policy as JSON or a ClassBench filter set, as it is or compressed with gzip; ``-`` is
+        standard input and ``registry:`` the running registry. The format is told from the bytes, not from the name. At most
+        1 GiB is read. The transaction logs of a hive that was not written completely are taken from beside it.
+        ``ldaps://HOST``, ``ldap://HOST`` (with StartTLS) and ``ldapi://SOCKET`` are directories.
     policy : str, optional
         Name or GUID of the policy; when left out, the assigned one or the only one.
     format : str, optional
@@ -39,6 +44,10 @@ def load(
         bytes do not tell.
     system : str or path, optional
         The SYSTEM hive of the same computer, or another file with its services: NoDefaultExempt is read there.
+    access : pastore.directory.Access, optional
+        How a directory is asked; without it anonymously, with a certificate that the system trusts, for at most 60 seconds.
+    computer, site : str, optional
+        In a directory: the policy that this computer gets from Group Policy is meant.
     encoding : str, optional
         The encoding of a script without a byte order mark, as a code page (``936``) or by a name that Python knows.
 
@@ -47,7 +56,8 @@ def load(
     Loaded
         `policy` is None when none could be obtained. Then a finding says why: PA101 the source cannot be read, PA102 it is of an
         unknown format, PA106 it is a compiled table (`pastore.open` opens those), PA103 to PA105 it holds no policy, or none or
-        several that can be meant; the same if `system` cannot be read, and PA129 if it is no SYSTEM hive.
+        several that can be meant; the same if `system` cannot be read, and PA129 if it is no SYSTEM hive. PA170 to PA176 say why
+        nothing came from a directory.
 
     Raises
     ------
@@ -60,7 +70,15 @@ def load(
     if not isinstance(path, str):
         raise TypeError(f"source: expected str or a path of str, got {type(source).__name__}")
     beside = None if system is None else os.fspath(system)
-    for name, value in (("policy", policy), ("format", format), ("system", beside), ("encoding", encoding)):
+    texts = (
+        ("policy", policy),
+        ("format", format),
+        ("system", beside),
+        ("computer", computer),
+        ("site", site),
+        ("encoding", encoding),
+    )
+    for name, value in texts:
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name}: expected str, got {type(value).__name__}")
     codec = None
@@ -68,6 +86,17 @@ def load(
         from pastore.sources.netsh import codec_of
 
         codec = codec_of(encoding)
+    if is_url(path):
+        if format is not None or beside is not None:
+            what = "SYSTEM hive beside it" if format is None else "format"
+            return _nothing("PA102", f"a directory has no {what}", shown(path))
+        if site is not None and computer is None:
+            return _nothing("PA102", "a site is of use only with a computer in it", shown(path))
+        from pastore.sources.ldap import load_url
+
+        return load_url(path, policy, access=ANONYMOUS if access is None else access, computer=computer, site=site)
+    if computer is not None or site is not None:
+        return _nothing("PA102", "this is no directory: only there is a policy found by its computer", path)
     if format == COMPILED:
         return _nothing("PA106", _OPENED, path)
     if format is not None and format not in READ:
@@ -120,6 +149,7 @@ _KNOWN = (
     "ipsec show (netsh-show), LDIF (ldif), policies as JSON (json) and ClassBench filter sets (classbench)"
 )
 _LIVE = "registry:"
+_HIVE_FILE = "hive file"  # a hive that is read where it lies
 
 
 def _read(path: str, format: str | None) -> tuple[str, bytes] | Finding:
@@ -128,8 +158,10 @@ def _read(path: str, format: str | None) -> tuple[str, bytes] | Finding:
         if format is not None:
             return Finding("PA102", f"the running registry is not a file of the format {format!r}", Origin(path))
         return path, b""
+    if format in (None, "hive") and is_hive(path):
+        return _HIVE_FILE, b""
     try:
-        data = read_bytes(path)
+        data = read_bytes(path, is_wanted=lambda head: format is not None or sniff(head).format in READ)
     except SourceError as error:
         return Finding("PA101", f"cannot read {path!r}: {error}", Origin(path))
     if format is not None:
@@ -154,14 +186,10 @@ def _tree(format: str, data: bytes, path: str) -> "tuple[Key, tuple[Finding, ...
         from pastore.sources import live
 
         return live.read()
-    if format == "hive":
+    if format in (_HIVE_FILE, "hive"):
         from pastore.sources import hive
 
-        if path == STDIN or not hive.is_dirty(data):
-            return hive.read(data, path)
-        logs, problems = hive.logs_beside(path)
-        root, findings = hive.read(data, path, logs)
-        return root, (*(Finding("PA115", problem, Origin(path)) for problem in problems), *findings)
+        return hive.read_file(path) if format == _HIVE_FILE else hive.read_with_logs(data, path)
     if format == "regquery":
         from pastore.sources import regquery
 

@@ -9,8 +9,9 @@ Messages name keys and values but never quote data: a rule's ipsecData holds pre
 """
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from pastore.findings import Finding
@@ -20,7 +21,7 @@ from pastore.sources.hive_head import LOG_TYPES, BaseBlock, DamageError, base_bl
 from pastore.sources.hive_keys import Record
 from pastore.sources.hive_reader import Request, limits
 from pastore.sources.log import FindingLog, quoted
-from pastore.sources.reading import SourceError, read_bytes
+from pastore.sources.reading import STDIN, SourceError, read_bytes
 from pastore.sources.registry import Key, Value, decode
 
 LOG_LIMIT: Final = 1 << 28  # bytes of one transaction log
@@ -50,23 +51,95 @@ def read(data: bytes, source: str, logs: Mapping[str, bytes] | None = None) -> t
     SourceError
         If no process can be started or no temporary file be written.
     """
+    block = _block(data, source)
+    if isinstance(block, Finding):
+        return Key(), (block,)
+    wanted = logs if logs and block.is_dirty else {}
+    return _run(block, len(data), lambda folder: _put(folder, "hive", data), source, wanted)
+
+
+def read_with_logs(data: bytes, path: str) -> tuple[Key, tuple[Finding, ...]]:
+    """Read a hive whose transaction logs, where they are needed, lie beside the file its bytes came from.
+
+    Parameters
+    ----------
+    data : bytes
+    path : str
+        As the user named it; ``-`` for standard input, which has nothing beside it.
+    """
+    if path == STDIN or not is_dirty(data):
+        return read(data, path)
+    logs, problems = logs_beside(path)
+    return _with_problems(problems, path, read(data, path, logs))
+
+
+def read_file(path: str) -> tuple[Key, tuple[Finding, ...]]:
+    """Read a hive where it lies, with the transaction logs beside it where they are needed.
+
+    The child process maps the file itself; only one that logs are applied to is copied, and not through this process.
+
+    Parameters
+    ----------
+    path : str
+        Of a regular file that begins as a hive does, as the user named it.
+
+    Returns
+    -------
+    root, findings
+        As of `read`.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read, no process can be started or no temporary file be written.
+    """
+    try:
+        with open(path, "rb") as file:
+            head, size = file.read(512), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise SourceError(error.strerror or str(error)) from None
+    block = _block(head, path)
+    if isinstance(block, Finding):
+        return Key(), (block,)
+    logs, problems = logs_beside(path) if block.is_dirty else ({}, [])
+    place = os.path.abspath(path)
+
+    def lay(folder: str) -> str:
+        return shutil.copyfile(place, os.path.join(folder, "hive")) if logs else place
+
+    return _with_problems(problems, path, _run(block, size, lay, path, logs))
+
+
+def _block(data: bytes, source: str) -> BaseBlock | Finding:
+    """Return the base block, or the finding that there is none of a hive."""
     try:
         block = base_block(data)
     except DamageError as damage:
-        return Key(), (Finding("PA114", str(damage), Origin(source)),)
+        return Finding("PA114", str(damage), Origin(source))
     if block.kind in LOG_TYPES:
-        return Key(), (Finding("PA114", "this is a transaction log of a hive and not a hive", Origin(source)),)
-    wanted = logs if logs and block.is_dirty else {}
+        return Finding("PA114", "this is a transaction log of a hive and not a hive", Origin(source))
+    return block
+
+
+def _run(
+    block: BaseBlock, size: int, lay: Callable[[str], str], source: str, logs: Mapping[str, bytes]
+) -> tuple[Key, tuple[Finding, ...]]:
+    """Have a child read a hive; `lay` is given a folder and returns where it is."""
     try:
         # For the owner alone, as what it holds may be secret.
         with tempfile.TemporaryDirectory(prefix="pastore-", ignore_cleanup_errors=True) as folder:
-            place = _put(folder, "hive", data)
-            places = {name: _put(folder, f"log{n}", log) for n, (name, log) in enumerate(wanted.items())}
-            most = limits(len(data), sum(map(len, wanted.values())))
+            place = lay(folder)
+            places = {name: _put(folder, f"log{n}", log) for n, (name, log) in enumerate(logs.items())}
+            most = limits(size, sum(map(len, logs.values())))
             records, trouble = hive_reader.run(Request(place, places, folder, False, most))
             return tree(records, source, block, trouble)
     except OSError as error:
         raise SourceError(f"a hive is read in a process of its own, which failed: {error.strerror or error}") from None
+
+
+def _with_problems(problems: Iterable[str], path: str, got: tuple[Key, tuple[Finding, ...]]) -> tuple[Key, tuple[Finding, ...]]:
+    root, findings = got
+    return root, (*(Finding("PA115", problem, Origin(path)) for problem in problems), *findings)
 
 
 def tree(records: Iterable[Record], source: str, block: BaseBlock, trouble: str = "") -> tuple[Key, tuple[Finding, ...]]:

@@ -25,7 +25,7 @@ from pastore.ipsecdata.objects import StoredObject, build
 from pastore.model import Origin, Policy, Storage, was_written_otherwise
 from pastore.sources.choice import choose
 from pastore.sources.loaded import Loaded
-from pastore.sources.log import FindingLog, quoted
+from pastore.sources.log import FindingLog, limited, quoted
 
 MAX_DEPTH: Final = 512  # levels; the registry's own limit
 
@@ -320,7 +320,7 @@ def load_tree(
     # When the domain's policy is in force and cannot be had, another one is only taken if it is asked for by name.
     if policies and not (wanted is None and domain_is_missing):
         chosen, choice = choose(policies, wanted, source=source)
-    return Loaded(chosen, (*findings, *log.findings(), *built, *choice), tuple(policies))
+    return Loaded(chosen, (*findings, *log.findings(), *limited(built, source), *choice), tuple(policies))
 
 
 def default_exempt(root: Key, log: FindingLog) -> int | None:

@@ -6,11 +6,11 @@ import stat
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import Final, NamedTuple
 
+from pastore.sources.reading import HEAD, SIZE_LIMIT
+
 READ: Final = ("reg", "regquery", "hive", "netsh", "ipseccmd", "netsh-show", "ldif", "json", "classbench")
 COMPILED: Final = "compiled"  # not read into a policy, but opened as a matcher
 TABLE_LABEL: Final = b"\x89PST\r\n\x1a\n"
-
-_HEAD: Final = 65536
 
 
 class Guess(NamedTuple):
@@ -101,7 +101,7 @@ def sniff(data: bytes) -> Guess:
     for magic, name, what in _MAGIC:
         if data.startswith(magic):
             return Guess(name, what)
-    head = data[:_HEAD]
+    head = data[:HEAD]
     if head[257:262] == b"ustar":
         return Guess(None, "a tar archive")
     text = _head_text(head)
@@ -119,13 +119,24 @@ def sniff(data: bytes) -> Guess:
 
 def is_table(path: str) -> bool:
     """Whether a path leads to a regular file that starts as a compiled table does."""
+    return _head_of_file(path).startswith(TABLE_LABEL)
+
+
+def is_hive(path: str) -> bool:
+    """Whether a path leads to a regular file that looks like a registry hive, as it is, and is not too large to be read."""
+    return sniff(_head_of_file(path, SIZE_LIMIT)).format == "hive"
+
+
+def _head_of_file(path: str, limit: int | None = None) -> bytes:
+    """Return the first bytes of a regular file, none where there is no such file or it is larger than the limit."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return False
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode) or (limit is not None and status.st_size > limit):
+            return b""
         with open(path, "rb") as file:
-            return file.read(len(TABLE_LABEL)) == TABLE_LABEL
+            return file.read(512)
     except (OSError, ValueError):
-        return False
+        return b""
 
 
 def _head_text(head: bytes) -> str | None:

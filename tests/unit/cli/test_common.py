@@ -44,7 +44,7 @@ class TestTable:
 
 class TestCommand:
     @pytest.mark.parametrize(
-        "command", ["check", "show", "explain", "classify", "verify", "convert", "compile", "agent", "events", "rule"]
+        "command", ["check", "show", "explain", "classify", "verify", "bench", "convert", "compile", "agent", "events", "rule"]
     )
     def test_every_command_explains_itself(self, command: str) -> None:
         result = pastore(command, "--help")
@@ -54,7 +54,19 @@ class TestCommand:
     def test_help_lists_them_in_the_order_a_newcomer_needs(self) -> None:
         result = pastore("--help")
         names = [line.split()[0] for line in result.out.partition("Commands:")[2].splitlines() if line.strip()]
-        assert names == ["check", "show", "explain", "classify", "verify", "convert", "compile", "agent", "events", "rule"]
+        assert names == [
+            "check",
+            "show",
+            "explain",
+            "classify",
+            "verify",
+            "bench",
+            "convert",
+            "compile",
+            "agent",
+            "events",
+            "rule",
+        ]
 
     def test_the_version(self) -> None:
         import pastore as package

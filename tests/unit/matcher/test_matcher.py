@@ -10,7 +10,7 @@ import pytest
 
 from pastore.filters.specific import INPASS, MIRRORED, ROW, SOFT, SpecificFilters
 from pastore.findings import Finding
-from pastore.matcher import Matcher, MemoryLimitError, Verdict
+from pastore.matcher import LAYOUTS, Matcher, MemoryLimitError, Verdict
 from tests.support.rulesets import make_rules
 
 
@@ -138,7 +138,8 @@ def test_findings_are_handed_through() -> None:
 def test_stats_count_rules_and_rows() -> None:
     stats = Matcher(two_rules()).stats
     assert (stats.rules, stats.specific_filters) == (2, 4)  # two rows of one rule, and the exemption is none
-    assert (stats.layout, stats.isa) == ("bitvector/64", "scalar")
+    assert stats.layout in LAYOUTS
+    assert stats.isa in ("scalar", "avx2", "avx512")
     assert stats.build_seconds > 0
     assert stats.bytes > 4 * 28
 
@@ -162,9 +163,42 @@ def test_no_rows_at_all_is_a_matcher_too(filters: SpecificFilters) -> None:
     assert (matcher.stats.rules, matcher.stats.specific_filters) == (0, 0)
 
 
-def test_chunk_takes_in_the_largest_side_up_to_4096_rows() -> None:
-    layouts = [Matcher(make_rules("fw", n, 1)).stats.layout for n in (1, 64, 65, 1000, 5000)]
-    assert layouts == ["bitvector/64", "bitvector/64", "bitvector/128", "bitvector/1024", "bitvector/4096"]
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_layout_that_is_asked_for_is_taken(layout: str) -> None:
+    matcher = Matcher(make_rules("ipc", 2000, 1), layout=layout)
+    matcher.check()
+    assert matcher.stats.layout == layout
+
+
+def test_layout_that_the_rows_cannot_have_becomes_a_simpler_one() -> None:
+    """A hundred thousand rules have no cell for every pair of classes within the memory that a table takes."""
+    assert Matcher(make_rules("acl", 100_000, 1), layout="one/direct").stats.layout == "bits"
+
+
+def test_unknown_layout_is_refused() -> None:
+    with pytest.raises(ValueError, match="layout: 'fast' is none of one/direct, "):
+        Matcher(smb_filters(), layout="fast")
+
+
+def test_rows_that_can_never_be_the_answer_are_counted() -> None:
+    rows = two_rules().rows
+    assert Matcher(two_rules()).stats.dead_rows == 0
+    doubled = np.concatenate([rows, rows])
+    doubled["rank"] = np.arange(len(doubled))
+    matcher = Matcher(SpecificFilters(doubled))
+    assert matcher.stats.dead_rows == len(rows)
+    assert matcher.stats.specific_filters == 2 * len(rows)
+
+
+def test_rows_behind_one_that_takes_every_packet_are_dead_and_keep_their_numbers() -> None:
+    rows = make_rules("fw", 300, 3).rows.copy()
+    rows[100] = SpecificFilters.from_columns(
+        src_lo=[0], src_hi=[0xFFFFFFFF], dst_lo=[0], dst_hi=[0xFFFFFFFF], action="allow"
+    ).rows[0]
+    rows["direction"], rows["rank"] = 2, np.arange(300)
+    matcher = Matcher(SpecificFilters(rows))
+    assert matcher.stats.dead_rows >= 199
+    assert matcher.match(200, 1, 2, 3, 4).index == 100
 
 
 def test_rows_for_both_directions_are_kept_once() -> None:
@@ -187,27 +221,24 @@ def test_matcher_of_actions_is_smaller_and_gives_no_index() -> None:
 def test_memory_limit_is_kept_by_slower_layouts_until_the_rows_themselves_exceed_it() -> None:
     filters = make_rules("fw", 3000, 2)
     free = Matcher(filters).stats
-    assert free.layout == "bitvector/4096"
     half = Matcher(filters, memory_limit=free.bytes // 2).stats
     assert half.bytes <= free.bytes // 2
-    assert half.layout == "bitvector/1024"
-    rows_alone = Matcher(filters, memory_limit=3000 * 36).stats
+    rows_alone = Matcher(filters, memory_limit=3000 * 40).stats
     assert rows_alone.layout == "linear"
     with pytest.raises(MemoryLimitError, match="row list alone exceeds the memory limit"):
-        Matcher(filters, memory_limit=rows_alone.bytes - 1)
+        Matcher(filters, memory_limit=3000 * 32)
     with pytest.raises(MemoryLimitError):
         Matcher(filters, memory_limit=1)
 
 
-def test_a_limit_never_makes_a_table_larger() -> None:
-    """Random ranges share no classes, so the budget there is without a limit shrinks the chunk already."""
+def test_random_ranges_without_structure_keep_within_the_bounds_of_bit_vectors() -> None:
     ends = np.sort(np.random.default_rng(1).integers(0, 1 << 32, (2, 2, 50_000)), axis=1)
     filters = SpecificFilters.from_columns(
         src_lo=ends[0, 0], src_hi=ends[0, 1], dst_lo=ends[1, 0], dst_hi=ends[1, 1], action="block"
     )
     free = Matcher(filters).stats
-    assert free.layout == "bitvector/2048"
-    assert free.bytes <= 64 << 20
+    assert free.layout == "bits"
+    assert free.bytes <= (64 << 20) + 50_000 * 64
     assert Matcher(filters, memory_limit=1 << 30).stats[3:] == free[3:]
 
 

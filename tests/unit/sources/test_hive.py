@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 import tracemalloc
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from pastore.findings import Finding
 from pastore.model import Policy
 from pastore.sources import Loaded, hive, hive_reader, load
 from pastore.sources.hive_head import DamageError, base_block, checksum
+from pastore.sources.hive_keys import Record
 from pastore.sources.reading import SourceError
 from pastore.sources.registry import Key
 from tests.support import example, stored_policy
-from tests.support.hives import NONE, Bins, empty_hive, key_offsets, patched, with_times, write_hive
+from tests.support.hives import NONE, Bins, empty_hive, entry, key_offsets, new_log, patched, with_times, write_hive
 from tests.support.reg_text import reg_text
 
 HKLM = example.HKLM
@@ -564,3 +566,55 @@ def test_the_checksum_is_never_all_zeros_or_all_ones() -> None:
 def test_no_base_block() -> None:
     with pytest.raises(DamageError, match="base block"):
         base_block(b"regx" + bytes(5000))
+
+
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[hive_reader.Request]:
+    """Return what children are asked from now on."""
+    requests: list[hive_reader.Request] = []
+    run = hive_reader.run
+
+    def noted(request: hive_reader.Request) -> tuple[Iterator[Record], str]:
+        requests.append(request)
+        return run(request)
+
+    monkeypatch.setattr(hive_reader, "run", noted)
+    return requests
+
+
+def test_a_hive_is_read_where_it_lies(tmp_path: Path, software: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "SOFTWARE"
+    path.write_bytes(software)
+    requests = asked(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(got := load("SOFTWARE").policy, Policy)
+    assert got == load(path).policy
+    assert [request.hive for request in requests] == [str(path)] * 2
+    assert not [request for request in requests if (Path(request.folder) / "hive").exists()]
+
+
+def test_a_hive_that_logs_are_applied_to_is_copied_and_stays_as_it_is(
+    tmp_path: Path, software: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "SOFTWARE"
+    dirty = patched(software, (4, 8), (8, 7))
+    path.write_bytes(dirty)
+    (tmp_path / "SOFTWARE.LOG1").write_bytes(new_log(dirty, entry(7, len(software) - 4096, [(0, software[4096:8192])])))
+    requests = asked(monkeypatch)
+    assert "PA116" in [finding.code for finding in load(path).findings]
+    assert [request.hive for request in requests] == [str(Path(requests[0].folder) / "hive")]
+    assert path.read_bytes() == dirty
+
+
+def test_a_hive_that_goes_away_is_a_finding(tmp_path: Path, software: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "SOFTWARE"
+    path.write_bytes(software)
+    run = hive_reader.run
+
+    def too_late(request: hive_reader.Request) -> tuple[Iterator[Record], str]:
+        path.unlink()
+        return run(request)
+
+    monkeypatch.setattr(hive_reader, "run", too_late)
+    got = load(path)
+    assert got.policy is None
+    assert "No such file" in next(finding.message for finding in got.findings if finding.code == "PA114")

@@ -12,7 +12,8 @@ from pastore.findings import Finding
 from pastore.ipsecdata.objects import store
 from pastore.model import Policy, Storage
 from pastore.sources import Loaded, load
-from pastore.sources.ldif import _seconds, load_ldif
+from pastore.sources.entries import seconds_of
+from pastore.sources.ldif import load_ldif
 from pastore.sources.log import LIMIT
 from tests.support import stored as s
 from tests.support.exporting import BASE, KEY, in_directory, keyed
@@ -166,7 +167,7 @@ class TestWhatIsRead:
         ],
     )
     def test_generalized_times(self, text: str, seconds: int | None) -> None:
-        assert _seconds(text) == seconds
+        assert seconds_of(text) == seconds
 
 
 class TestAssignment:

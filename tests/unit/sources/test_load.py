@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -301,3 +302,42 @@ def test_a_source_of_another_type_is_a_type_error(source: Any) -> None:
 def test_options_of_another_type_are_a_type_error(argument: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="expected str"):
         load("x.reg", **argument)
+
+
+# What is refused anyway is not read to its end
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("start", [b"", b"\x89PNG\r\n\x1a\n", b"regedit3\n"], ids=["zeros", "image", "text"])
+def test_a_large_file_of_no_known_format_is_refused_after_its_first_bytes(tmp_path: Path, pack: Any, start: bytes) -> None:
+    path = put(tmp_path, pack(start + bytes(50_000_000)))
+    load(path)
+    tracemalloc.start()
+    try:
+        code, _ = only(load(path))
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+    assert code == "PA102"
+
+
+def test_zeros_on_standard_input_are_refused_after_their_first_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = io.BytesIO(gzip.compress(bytes(50_000_000)))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(packed))
+    tracemalloc.start()
+    try:
+        assert only(load("-"))[0] == "PA102"
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("members", [1, 2, 100])
+def test_what_is_wanted_is_read_to_its_end_however_it_is_packed(tmp_path: Path, members: int) -> None:
+    rules = RULES * 10_000
+    assert len(rules) > 10 * reading.HEAD
+    size = -(-len(rules) // members)
+    packed = b"".join(gzip.compress(rules[at : at + size]) for at in range(0, len(rules), size))
+    got = load(put(tmp_path, packed)).policy
+    assert isinstance(got, SpecificFilters)
+    assert len(got) == 30_000

@@ -1,0 +1,171 @@
+"""Breaks the core one line at a time and sees whether its tests notice.
+
+A mutant is one change to one file of ext/core that makes the core wrong. The driver, tests/c/tables.c, must fail with it: stop
+with a message, crash, or not come to an end. One that gets through shows what the driver does not look at. A mutant whose
+original text is not there exactly once, or which does not compile, is an error: the list has to move with the code.
+"""
+
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from tests.support.core import COMPILER, CORE, PROGRAMS, ROOT, can_run, compile_core, core_sources
+
+_FLAGS: Final = ("-O1", "-g", "-w")  # a mutant may leave a variable unused; whether it is wrong is asked elsewhere
+_ROUNDS: Final = ((1, 6), (2, 20))  # seed and rounds; the second only for those that survive the first
+_SECONDS: Final = 120
+_KEPT_MESSAGE: Final = 100
+
+
+class MutantError(Exception):
+    """A mutant that says nothing: its text is not there, or it does not compile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change.
+
+    Parameters
+    ----------
+    file : str
+        In ext/core.
+    original : str
+        As it stands there, exactly once.
+    replacement : str
+    breaks : str
+        What goes wrong with it.
+    isa : str
+        The instruction set the lookup must use to come to that line, as PASTORE_ISA names it; where the processor has not got it
+        (its flags are in /proc/cpuinfo), the mutant is left out. Empty: whatever is chosen.
+    """
+
+    file: str
+    original: str
+    replacement: str
+    breaks: str
+    isa: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.breaks}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a mutant, and how the driver failed."""
+
+    mutant: Mutant
+    state: Literal["noticed", "survived", "error", "left out"]
+    told: str = ""
+
+
+def applied(mutant: Mutant, text: str) -> str:
+    """Return the text of a file with the mutant in it.
+
+    Raises
+    ------
+    MutantError
+        If the original text is not there exactly once, or nothing would change.
+    """
+    found = text.count(mutant.original)
+    if found != 1:
+        raise MutantError(f"{mutant.file}: {mutant.original!r} is there {found} times instead of once")
+    if mutant.original == mutant.replacement:
+        raise MutantError(f"{mutant.file}: {mutant.original!r} is replaced by itself")
+    return text.replace(mutant.original, mutant.replacement)
+
+
+class Driver:
+    """The driver with the whole core, compiled once, of which a mutant then replaces what it touches.
+
+    Parameters
+    ----------
+    folder : path
+        For everything that is compiled.
+    core : path
+        The core that is mutated.
+    program : path
+        The driver: ``program SEED ROUNDS SCRATCH-FILE``.
+
+    Raises
+    ------
+    MutantError
+        If the driver fails without any mutant.
+    """
+
+    def __init__(self, folder: Path, core: Path = CORE, program: Path = PROGRAMS / "tables.c") -> None:
+        self.folder, self.core, self.program = folder, core, program
+        self.objects = self._compile(core, core_sources(core), folder / "whole")
+        self.main = self._compile_main(core, folder)
+        failed = self._run(self._link(folder, self.objects, self.main), folder, "")
+        if failed:
+            raise MutantError(f"the driver fails on the core as it is: {failed}")
+
+    def judge(self, mutant: Mutant) -> Outcome:
+        """Build the driver with a mutant and run it."""
+        if mutant.isa and not can_run(mutant.isa):
+            return Outcome(mutant, "left out", f"this processor has no {mutant.isa}")
+        place = self.folder / f"{abs(hash((mutant.file, mutant.original, mutant.replacement))):x}"
+        try:
+            changed = place / "core"
+            shutil.copytree(self.core, changed)
+            target = changed / mutant.file
+            if not target.is_file():
+                raise MutantError(f"{mutant.file}: there is no such file")
+            target.write_text(applied(mutant, target.read_text()))
+            header = target.suffix == ".h"
+            sources = core_sources(changed) if header else [target]
+            made = {path.name: path for path in self._compile(changed, sources, place)}
+            main = self._compile_main(changed, place) if header else self.main
+            failed = self._run(self._link(place, [made.get(path.name, path) for path in self.objects], main), place, mutant.isa)
+        except MutantError as error:
+            return Outcome(mutant, "error", str(error))
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+        return Outcome(mutant, "noticed" if failed else "survived", failed)
+
+    def judge_all(self, mutants: list[Mutant]) -> list[Outcome]:
+        """Judge many, on as many processors as there are."""
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            return list(pool.map(self.judge, mutants))
+
+    def _compile(self, core: Path, sources: list[Path], folder: Path) -> list[Path]:
+        objects, complaints = compile_core(folder, _FLAGS, core=core, sources=sources)
+        missing = [path.stem for path in objects if not path.exists()]
+        if missing:
+            raise MutantError(f"{', '.join(missing)} does not compile: {complaints.strip()}")
+        return objects
+
+    def _compile_main(self, core: Path, folder: Path) -> Path:
+        target = folder / "main.o"
+        includes = [f"-I{core}", f"-I{ROOT / 'tests' / 'support'}"]
+        command = [*COMPILER, "-std=c11", *_FLAGS, *includes, "-c", str(self.program), "-o", str(target)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise MutantError(f"{self.program.name} does not compile: {done.stderr.strip()}")
+        return target
+
+    def _link(self, folder: Path, objects: list[Path], main: Path) -> Path:
+        target = folder / "driver"
+        command = [*COMPILER, str(main), *map(str, objects), "-o", str(target)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise MutantError(f"does not link: {done.stderr.strip()}")
+        return target
+
+    def _run(self, program: Path, folder: Path, isa: str) -> str:
+        """Return how the driver failed, empty if it did not."""
+        env = os.environ | ({"PASTORE_ISA": isa} if isa else {})
+        for seed, rounds in _ROUNDS:
+            command = [str(program), str(seed), str(rounds), str(folder / "scratch")]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS, env=env)
+            except subprocess.TimeoutExpired:
+                return f"no end after {_SECONDS} s"
+            if done.returncode:
+                message = done.stderr.strip().removeprefix("harness: ")[:_KEPT_MESSAGE]
+                return message or f"ended with status {done.returncode}"
+        return ""
