@@ -8,13 +8,12 @@
 
 #include "compile.h"
 
-static const size_t HUGE_PAGE = (size_t)2 << 20;
-
 void *pages_take(size_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (bytes >= HUGE_PAGE / 2 && bytes <= SIZE_MAX - HUGE_PAGE) {
-        const size_t whole = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-        void *pages = aligned_alloc(HUGE_PAGE, whole);
+    const size_t huge = (size_t)2 << 20;
+    if (bytes >= huge / 2 && bytes <= SIZE_MAX - huge) {
+        const size_t whole = (bytes + huge - 1) / huge * huge;
+        void *pages = aligned_alloc(huge, whole);
         if (pages)
             (void)madvise(pages, whole, MADV_HUGEPAGE); /* a wish; nothing depends on it */
         return pages;

@@ -9,7 +9,8 @@
  * a key and x is the key unless the key is less. */
 static ALWAYS_INLINE uint32_t line4(const uint32_t *line, uint32_t x) {
     const __m256i value = _mm256_set1_epi32((int)x);
-    const __m256i a = _mm256_loadu_si256((const __m256i *)line), b = _mm256_loadu_si256((const __m256i *)(line + 8));
+    const __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)line),
+                  b = _mm256_loadu_si256((const __m256i *)(const void *)(line + 8));
     const __m256i not_less =
         _mm256_packs_epi32(_mm256_cmpeq_epi32(_mm256_max_epu32(a, value), a), _mm256_cmpeq_epi32(_mm256_max_epu32(b, value), b));
     return 16 - (uint32_t)_mm_popcnt_u32((uint32_t)_mm256_movemask_epi8(not_less)) / 2;
@@ -18,14 +19,14 @@ static ALWAYS_INLINE uint32_t line4(const uint32_t *line, uint32_t x) {
 static ALWAYS_INLINE uint32_t line6(const uint64_t *line, uint64_t x) {
     const __m256i sign = _mm256_set1_epi64x((long long)(UINT64_C(1) << 63)),
                   value = _mm256_set1_epi64x((long long)(x ^ UINT64_C(1) << 63));
-    const __m256i a = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)line), sign);
-    const __m256i b = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(line + 4)), sign);
+    const __m256i a = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)line), sign);
+    const __m256i b = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)(line + 4)), sign);
     const __m256i less = _mm256_packs_epi32(_mm256_cmpgt_epi64(value, a), _mm256_cmpgt_epi64(value, b));
     return (uint32_t)_mm_popcnt_u32((uint32_t)_mm256_movemask_epi8(less)) / 4;
 }
 
 static ALWAYS_INLINE uint32_t few_ports(const uint16_t *ends, uint16_t x) {
-    const __m256i line = _mm256_loadu_si256((const __m256i *)ends);
+    const __m256i line = _mm256_loadu_si256((const __m256i *)(const void *)ends);
     const __m256i not_less = _mm256_cmpeq_epi16(_mm256_max_epu16(line, _mm256_set1_epi16((short)x)), line);
     return 16 - (uint32_t)_mm_popcnt_u32((uint32_t)_mm256_movemask_epi8(not_less)) / 2;
 }
@@ -39,7 +40,7 @@ static ALWAYS_INLINE uint32_t search_top4(const address_view *view, const uint32
         __m256i value[4], less[4];
         UNROLL(4)
         for (unsigned k = 0; k < 4; k++) {
-            value[k] = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(x + i + 8 * k)), sign);
+            value[k] = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)(x + i + 8 * k)), sign);
             less[k] = _mm256_setzero_si256();
         }
         for (uint32_t j = 0; j < count; j++) {
@@ -50,7 +51,7 @@ static ALWAYS_INLINE uint32_t search_top4(const address_view *view, const uint32
         }
         UNROLL(4)
         for (unsigned k = 0; k < 4; k++)
-            _mm256_store_si256((__m256i *)(place + i + 8 * k), _mm256_slli_epi32(less[k], 4));
+            _mm256_store_si256((__m256i *)(void *)(place + i + 8 * k), _mm256_slli_epi32(less[k], 4));
     }
     return level;
 }
@@ -69,10 +70,12 @@ static ALWAYS_INLINE bool small_records4(const address_view *view, const uint32_
 static ALWAYS_INLINE void split_addresses(const uint8_t *addresses, uint64_t *high, uint64_t *low, const unsigned n) {
     const __m256i turn = _mm256_broadcastsi128_si256(_mm_set_epi8(8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
     for (unsigned i = 0; i < n; i += 4) {
-        const __m256i a = _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *)(addresses + (size_t)i * 16)), turn);
-        const __m256i b = _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *)(addresses + (size_t)i * 16 + 32)), turn);
-        _mm256_store_si256((__m256i *)(high + i), _mm256_permute4x64_epi64(_mm256_unpacklo_epi64(a, b), 0xd8));
-        _mm256_store_si256((__m256i *)(low + i), _mm256_permute4x64_epi64(_mm256_unpackhi_epi64(a, b), 0xd8));
+        const __m256i a =
+            _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *)(const void *)(addresses + (size_t)i * 16)), turn);
+        const __m256i b =
+            _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *)(const void *)(addresses + (size_t)i * 16 + 32)), turn);
+        _mm256_store_si256((__m256i *)(void *)(high + i), _mm256_permute4x64_epi64(_mm256_unpacklo_epi64(a, b), 0xd8));
+        _mm256_store_si256((__m256i *)(void *)(low + i), _mm256_permute4x64_epi64(_mm256_unpackhi_epi64(a, b), 0xd8));
     }
 }
 
@@ -93,16 +96,16 @@ static ALWAYS_INLINE void port_intervals(const port_view *view, const unsigned a
         const __m256i sign = _mm256_set1_epi16(INT16_MIN);
         const uint32_t count = view->intervals[axis] - 1;
         for (unsigned i = 0; i < n; i += 32) {
-            const __m256i a = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(x + i)), sign);
-            const __m256i b = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(x + i + 16)), sign);
+            const __m256i a = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)(x + i)), sign);
+            const __m256i b = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)(x + i + 16)), sign);
             __m256i a_less = _mm256_setzero_si256(), b_less = _mm256_setzero_si256();
             for (uint32_t k = 0; k < count; k++) {
                 const __m256i edge = _mm256_set1_epi16((short)(ends[k] ^ 0x8000));
                 a_less = _mm256_sub_epi16(a_less, _mm256_cmpgt_epi16(a, edge));
                 b_less = _mm256_sub_epi16(b_less, _mm256_cmpgt_epi16(b, edge));
             }
-            _mm256_store_si256((__m256i *)(interval + i), a_less);
-            _mm256_store_si256((__m256i *)(interval + i + 16), b_less);
+            _mm256_store_si256((__m256i *)(void *)(interval + i), a_less);
+            _mm256_store_si256((__m256i *)(void *)(interval + i + 16), b_less);
         }
     }
 }
@@ -117,11 +120,11 @@ static ALWAYS_INLINE void protocol_intervals(const port_view *view, const uint8_
     }
     const __m256i sign = _mm256_set1_epi8(INT8_MIN);
     for (unsigned i = 0; i < n; i += 32) {
-        const __m256i value = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(x + i)), sign);
+        const __m256i value = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)(x + i)), sign);
         __m256i less = _mm256_setzero_si256();
         for (uint32_t k = 0; k < ends; k++)
             less = _mm256_sub_epi8(less, _mm256_cmpgt_epi8(value, _mm256_set1_epi8((char)(view->protocol_end[k] ^ 0x80))));
-        _mm256_store_si256((__m256i *)(interval + i), less);
+        _mm256_store_si256((__m256i *)(void *)(interval + i), less);
     }
 }
 
@@ -139,7 +142,7 @@ static ALWAYS_INLINE void port_cells(const port_view *view, const side_packets *
 /* Bits 16 * i: rule i of two holds the ports. Lanes of a rule: three values and their three widths; every fourth lane is of the
  * id. */
 static ALWAYS_INLINE uint32_t two_rules(const port_rule *rules, __m256i ports) {
-    const __m256i rule = _mm256_loadu_si256((const __m256i *)rules), width = _mm256_shuffle_epi32(rule, 0x4e);
+    const __m256i rule = _mm256_loadu_si256((const __m256i *)(const void *)rules), width = _mm256_shuffle_epi32(rule, 0x4e);
     const __m256i within = _mm256_cmpeq_epi16(_mm256_max_epu16(_mm256_sub_epi16(ports, rule), width), width);
     const uint32_t lanes = (uint32_t)_mm256_movemask_epi8(within);
     return lanes & lanes >> 2 & lanes >> 4 & 0x00010001;

@@ -125,7 +125,7 @@ static ALWAYS_INLINE void search_block6(const uint64_t *keys, uint32_t count, co
         splits[k] = _mm512_permutexvar_epi64(_mm512_set1_epi64(7), registers[2 * k - 1]);
     for (unsigned i = 0; i < n; i += 8) {
         const __m512i less = search64(registers, splits, _mm512_load_si512(x + i), pairs);
-        _mm256_store_si256((__m256i *)(place + i), _mm512_cvtepi64_epi32(_mm512_slli_epi64(less, 3)));
+        _mm256_store_si256((__m256i *)(void *)(place + i), _mm512_cvtepi64_epi32(_mm512_slli_epi64(less, 3)));
     }
 }
 
@@ -230,12 +230,12 @@ static ALWAYS_INLINE void protocol_intervals(const port_view *view, const uint8_
         return;
     }
     for (unsigned i = 0; i < n; i += 32) {
-        const __m256i value = _mm256_loadu_si256((const __m256i *)(x + i));
+        const __m256i value = _mm256_loadu_si256((const __m256i *)(const void *)(x + i));
         __m256i place = _mm256_setzero_si256();
         for (uint32_t k = 0; k < ends; k++)
             place = _mm256_mask_add_epi8(place, _mm256_cmpgt_epu8_mask(value, _mm256_set1_epi8((char)view->protocol_end[k])),
                                          place, _mm256_set1_epi8(1));
-        _mm256_store_si256((__m256i *)(interval + i), place);
+        _mm256_store_si256((__m256i *)(void *)(interval + i), place);
     }
 }
 
@@ -247,9 +247,9 @@ static ALWAYS_INLINE void port_cells(const port_view *view, const side_packets *
     protocol_intervals(view, p->protocol + at, protocol, n);
     const __m512i dports = _mm512_set1_epi32((int)view->intervals[1]), protocols = _mm512_set1_epi32((int)view->protocols);
     for (unsigned i = 0; i < n; i += 16) {
-        const __m512i s = _mm512_cvtepu16_epi32(_mm256_load_si256((const __m256i *)(sport + i)));
-        const __m512i d = _mm512_cvtepu16_epi32(_mm256_load_si256((const __m256i *)(dport + i)));
-        const __m512i q = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)(protocol + i)));
+        const __m512i s = _mm512_cvtepu16_epi32(_mm256_load_si256((const __m256i *)(const void *)(sport + i)));
+        const __m512i d = _mm512_cvtepu16_epi32(_mm256_load_si256((const __m256i *)(const void *)(dport + i)));
+        const __m512i q = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)(const void *)(protocol + i)));
         const __m512i row = _mm512_add_epi32(_mm512_mullo_epi32(s, dports), d);
         _mm512_store_si512(cells + i, _mm512_add_epi32(_mm512_mullo_epi32(row, protocols), q));
     }

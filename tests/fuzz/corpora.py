@@ -91,15 +91,15 @@ def _captures() -> Iterator[bytes]:
 
 def _tables() -> Iterator[bytes]:
     """Yield tables of every layout, of both families."""
-    from pastore.matcher import Matcher
+    from pastore.matcher import LAYOUTS, Matcher
     from tests.support.rulesets import make_rules
 
     folder = Path(tempfile.mkdtemp())
     try:
         for family in (4, 6):
-            for count, limit in ((3, None), (20, None), (20, 4_000)):
-                rules = make_rules("fw", count, seed=family, family=family, one_way=True)
-                Matcher(rules, memory_limit=limit).save(folder / "x")
+            for number, layout in enumerate(LAYOUTS):
+                rules = make_rules("fw", 3 if number % 2 else 12, seed=family, family=family)
+                Matcher(rules, layout=layout, verdict="action" if number % 3 == 0 else "rule").save(folder / "x")
                 yield (folder / "x").read_bytes()
     finally:
         shutil.rmtree(folder)
