@@ -45,7 +45,7 @@ static void to_network(key a, uint8_t *bytes) {
 }
 
 bool trial_open(compiler *c, arena *a, trial *t) {
-    *t = (trial){.count = c->count < 256 ? 2048 : c->count < 4000 ? 8192 : c->count < 300000 ? 32768 : 131072};
+    *t = (trial){.count = c->count < 256 ? 64 : c->count < 4000 ? 8192 : c->count < 300000 ? 32768 : 131072};
     const uint32_t n = t->count;
     uint32_t *address4[2] = {NULL, NULL};
     uint8_t *address6[2] = {NULL, NULL};

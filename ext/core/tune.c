@@ -14,9 +14,10 @@
  *     bits                     bit vectors alone
  *     linear                   the row list
  *
- * Candidates are built in a fixed order; one that exceeds its work or the room is refused. Those that are left judge packets
- * drawn from the rules, in turn, several times; the one with the least time of its best turn is taken. So a slow moment must
- * last through all turns of one candidate, and no turn of another, to change the choice.
+ * For a few hundred rules one group is the fastest whenever it can be had, and nothing else is tried. Else candidates are built
+ * in a fixed order; one that exceeds its work or the room is refused. Those that are left judge packets drawn from the rules, in
+ * turn, several times; the one with the least time of its best turn is taken. So a slow moment must last through all turns of one
+ * candidate, and no turn of another, to change the choice.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,15 @@
 
 enum part { NARROW, WIDE_SRC, WIDE_DST, WIDE_BOTH, PARTS };
 
-enum { FIRST_TURNS = 3, LAST_TURNS = 5, SMALL_SET = 4000, LARGE_SET = 30000, HUGE_SET = 300000, MOST_FOR_ONE = 20000 };
+enum {
+    FIRST_TURNS = 3,
+    LAST_TURNS = 5,
+    TINY_SET = 256,
+    SMALL_SET = 4000,
+    LARGE_SET = 30000,
+    HUGE_SET = 300000,
+    MOST_FOR_ONE = 20000
+};
 
 /* A rule is wide in a field if it covers more than this part of its intervals. */
 enum { WIDE_SHARE = 96, MOST_NARROW = 4096, FEW = 4 };
@@ -312,7 +321,7 @@ static void consider_all(tuner *t, const trial *on) {
                              large[] = {LAYOUT_FOUR_SMALL, LAYOUT_FOUR_LARGE, LAYOUT_ONE_DIRECT, LAYOUT_ONE_SHAPE, LAYOUT_TWO};
     const enum layout *order = t->c->count < SMALL_SET ? small : large;
     for (unsigned i = 0; t->c->ports.classed && i < sizeof small / sizeof *small; i++)
-        if (worth_trying(t, order[i]))
+        if (worth_trying(t, order[i]) && !(t->found_count && t->c->count < TINY_SET))
             consider(t, order[i], on);
     if (!t->found_count)
         consider(t, LAYOUT_FOUR_COMPARE, on);
