@@ -39,6 +39,7 @@ def load(
     access: Access | None = None,
     computer: str | None = None,
     site: str | None = None,
+    encoding: str | None = None,
 ) -> Loaded:
     """Read the policy of a source.
 
@@ -57,13 +58,24 @@ def load(
         How a directory is asked: user, password or ticket, certificates, timeout.
     computer, site : str, optional
         In a directory: the policy that this computer gets from Group Policy.
+    encoding : str, optional
+        The encoding of a script that is not Unicode, as a code page (``"936"``) or by name; guessed when left out.
 
     Returns
     -------
     Loaded
         ``.policy`` is None when none could be obtained; ``.findings`` then says why. Bad input never raises.
     """
-    return load_source(source, policy=policy, format=format, system=system, access=access, computer=computer, site=site)
+    return load_source(
+        source,
+        policy=policy,
+        format=format,
+        system=system,
+        access=access,
+        computer=computer,
+        site=site,
+        encoding=encoding,
+    )
 
 
 @dataclass(frozen=True, slots=True)

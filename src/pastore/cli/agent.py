@@ -45,7 +45,13 @@ def command(source: str, once: bool, audit_file: str | None, audit_policy: tuple
     except ValueError as error:
         raise click.UsageError(f"--audit-policy: {error}") from None
     host = host_from(options)
-    loaded = load(source, policy=options["policy_name"], format=options["source_format"], system=options["system"])
+    loaded = load(
+        source,
+        policy=options["policy_name"],
+        format=options["source_format"],
+        system=options["system"],
+        encoding=options["encoding"],
+    )
     if loaded.policy is not None and not isinstance(loaded.policy, Policy):
         cannot_answer(f"{source} is a first-match rule list, not a Windows policy: there is nothing for the agent to apply")
     wanted = options["policy_name"] or ""

@@ -49,6 +49,7 @@ class Job(NamedTuple):
     options: dict[str, Any]
     fixed: bool = False  # options are given that a compiled table has fixed
     is_guessed: bool = False  # the SYSTEM hive was found in the folder and not given
+    encoding: str | None = None  # of a script
     access: "Access | None" = None  # of a directory
     computer: str | None = None
     site: str | None = None
@@ -70,7 +71,16 @@ def check_source(job: Job) -> Checked:
 
     if job.source_format == "compiled" or (job.source_format is None and is_table(job.source)):
         return check_table(job)
-    loaded = load(job.source, policy=job.policy, format=job.source_format, system=job.system, **in_directory(job))
+    loaded = load(
+        job.source,
+        policy=job.policy,
+        format=job.source_format,
+        system=job.system,
+        encoding=job.encoding,
+        access=job.access,
+        computer=job.computer,
+        site=job.site,
+    )
     if job.is_guessed and not loaded.policies:  # nobody asked for that hive: it must not stand in the way
         loaded = load(job.source, policy=job.policy, format=job.source_format)
     findings = list(loaded.findings)
@@ -94,11 +104,6 @@ def check_source(job: Job) -> Checked:
         rules, filters = count(policy)
         reports.append(Report(job.source, policy.name, rules, filters, (*told, *check_policy(policy, job.host, job.options))))
     return Checked(tuple(reports), answered=True, skipped=False)
-
-
-def in_directory(job: Job) -> dict[str, Any]:
-    """Return how a directory is asked, and about which computer."""
-    return {"access": job.access, "computer": job.computer, "site": job.site}
 
 
 def check_table(job: Job) -> Checked:
@@ -150,7 +155,17 @@ def jobs_of(sources: tuple[str, ...], host: "Host", options: dict[str, Any]) -> 
     access = access_from(options, ask=True) if any(is_url(source) for source in sources) else None
 
     def job(source: str, named: bool, system: str | None, is_guessed: bool = False) -> Job:
-        return Job(source, named, options["policy_name"], options["source_format"], system, host, settings, is_guessed=is_guessed)
+        return Job(
+            source,
+            named,
+            options["policy_name"],
+            options["source_format"],
+            system,
+            host,
+            settings,
+            is_guessed=is_guessed,
+            encoding=options["encoding"],
+        )
 
     for source in sources:
         if is_url(source):

@@ -72,11 +72,29 @@ def _visible(text: str) -> str:
     return printable(text)  # it may quote the name of a file, which may hold anything
 
 
+def encoding(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Check the name of an encoding."""
+    if value is not None:
+        from pastore.sources.netsh import codec_of
+
+        try:
+            codec_of(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), context, parameter) from None
+    return value
+
+
 def source_options(command: F) -> F:
     """Add the options that say how a source is read."""
     for option in (
         click.option("--policy", "policy_name", metavar="NAME|GUID", help="Which policy; the assigned or only one if left out."),
         click.option("--system", metavar="HIVE", help="The SYSTEM hive that holds NoDefaultExempt."),
+        click.option(
+            "--encoding",
+            metavar="NAME",
+            callback=encoding,
+            help="Encoding of a script that is not Unicode: a code page or a name; guessed if left out.",
+        ),
         click.option("--format", "source_format", type=click.Choice(FORMATS), help="Format of the source; sniffed if left out."),
         click.option("--site", metavar="NAME", help="Directory: the site that the computer is in."),
         click.option(
@@ -181,6 +199,7 @@ _FIXED = (
     "default_exempt",
     "policy_name",
     "system",
+    "encoding",
     "computer",
     "site",
 )
@@ -211,6 +230,7 @@ def load_source(source: str, options: dict[str, Any]) -> "Loaded":
             policy=options["policy_name"],
             format=source_format,
             system=options["system"],
+            encoding=options["encoding"],
             access=access,
             computer=options["computer"],
             site=options["site"],

@@ -9,10 +9,11 @@ import click
 from pastore.cli.common import BAD_NEWS, cannot_answer, load_source, paint, source_options, talk
 
 if TYPE_CHECKING:
+    from pastore.findings import Finding
     from pastore.model import Policy
 
-_WRITTEN = ("reg", "ldif", "json")
-_NOT_YET = ("netsh", "wfas", "nftables", "swanctl", "csv")
+_WRITTEN = ("reg", "ldif", "json", "netsh")
+_NOT_YET = ("wfas", "nftables", "swanctl", "csv")
 
 
 @click.command("convert")
@@ -34,8 +35,9 @@ def command(
 ) -> None:
     """Write the policy of SRC in another format.
 
-    Without --secrets, json leaves pre-shared keys out, and reg and ldif refuse a policy that has one: imported without its key,
-    the rule would no longer protect what it did. Exit status 1 if the policy was read with errors and so is not all there.
+    Without --secrets, json leaves pre-shared keys out, and reg, ldif and netsh refuse a policy that has one: imported without its
+    key, the rule would no longer protect what it did. Exit status 1 if the policy was read with errors and so is not all there,
+    or if the format cannot hold a part of it.
     """
     if target in _NOT_YET:
         raise click.UsageError(f"-t {target} is not in this version; it writes {', '.join(_WRITTEN)}")
@@ -48,7 +50,7 @@ def command(
 
     if not isinstance(loaded.policy, Policy):
         cannot_answer(f"{source} is a list of rows and no IPsec policy; there is nothing to convert to {target}")
-    data = written(loaded.policy, target, base_dn, times=not no_times, secrets=secrets)
+    data, lost = written(loaded.policy, target, base_dn, times=not no_times, secrets=secrets)
     save(data, output, private=secrets)
     tell_losses(loaded.policy, target, times=not no_times, secrets=secrets)
     from pastore.findings import Severity, in_order
@@ -57,22 +59,29 @@ def command(
     errors = [finding for finding in in_order(loaded.findings) if finding.severity is Severity.ERROR]
     for finding in errors:
         click.echo("\n".join(text_lines(finding, paint)), err=True)
+    for finding in in_order(lost):
+        click.echo("\n".join(text_lines(finding, paint)), err=True)
     if errors:
         talk("pastore: the policy was read with errors; what could not be read is not in what was written")
+    if errors or any(finding.severity is Severity.ERROR for finding in lost):
         sys.exit(BAD_NEWS)
 
 
-def written(policy: "Policy", target: str, base_dn: str | None, *, times: bool, secrets: bool) -> bytes:
-    """Return a policy in a format; ends with exit status 2, saying why, if it cannot be written."""
-    from pastore.export import SecretsWithheldError, ldif, policy_json, reg
+def written(
+    policy: "Policy", target: str, base_dn: str | None, *, times: bool, secrets: bool
+) -> "tuple[bytes, tuple[Finding, ...]]":
+    """Return a policy in a format, and what is lost in it; ends with exit status 2, saying why, if it cannot be written."""
+    from pastore.export import SecretsWithheldError, ldif, netsh, policy_json, reg
     from pastore.findings.render import printable
 
     try:
         if target == "reg":
-            return reg.write(policy, secrets=secrets)
+            return reg.write(policy, secrets=secrets), ()
         if target == "ldif":
-            return ldif.write(policy, base_dn=base_dn, times=times, secrets=secrets)
-        return policy_json.write(policy, secrets=secrets)
+            return ldif.write(policy, base_dn=base_dn, times=times, secrets=secrets), ()
+        if target == "netsh":
+            return netsh.script(policy, secrets=secrets)
+        return policy_json.write(policy, secrets=secrets), ()
     except SecretsWithheldError as error:
         cannot_answer(
             f"{printable(str(error))}, and {target} without it would be a policy that protects no longer; "

@@ -49,7 +49,8 @@ _CODES: Final = (
         "PA103",
         _E,
         "no policy in the source",
-        "Export HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\IPSec with all its subkeys, or name the domain that has policies.",
+        "Give a source that holds one: of a registry HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\IPSec with all its subkeys, "
+        "of a directory the domain that has policies.",
     ),
     Code("PA104", _E, "no policy of that name", "Use one of the names or GUIDs listed."),
     Code("PA105", _E, "several policies and none assigned", "Pick one with --policy NAME or --policy GUID."),
@@ -94,7 +95,7 @@ _CODES: Final = (
         "PA118",
         _I,
         "code page is a guess",
-        "Query again after chcp 65001 if names look wrong.",
+        "If names look wrong, save a script as UTF-8 or give --encoding, or query the registry again after chcp 65001.",
     ),
     Code(
         "PA119",
@@ -200,6 +201,22 @@ _CODES: Final = (
         _E,
         "line is not a ClassBench rule",
         "Write it as @src/len dst/len lo : hi lo : hi 0xPP/0xMM.",
+    ),
+    Code("PA141", _E, "command is refused", "Mend the command: netsh does nothing with it."),
+    Code("PA142", _W, "line of the script is not understood", "None needed if it has no part in IPsec policy; it was skipped."),
+    Code(
+        "PA143",
+        _W,
+        "part of the script depends on where it is run",
+        "Check that what was read is what is meant, or give a script of those commands alone.",
+    ),
+    Code("PA144", _E, "value is not known", "Set the variable in the script, or write the value."),
+    Code("PA145", _E, "script is too large to carry out", "Write the commands out, or read the script in parts."),
+    Code(
+        "PA146",
+        _W,
+        "line is not output of netsh ipsec show",
+        "Redirect the output of English Windows into a file: netsh ipsec static show all level=verbose > FILE.",
     ),
     Code("PA150", _W, "capture is cut", "The packets before the cut were read; capture again for the rest."),
     Code(
@@ -423,6 +440,20 @@ _CODES: Final = (
         "filter exists already in part or as a mirror image",
         "Remove the overlap if it is not meant; the first filter decides.",
     ),
+    Code("PA321", _E, "object exists already", "Change the one that exists with set, or give another name."),
+    Code("PA322", _E, "object does not exist", "Mend the name, or add the object before this command."),
+    Code("PA323", _W, "policy has no rules", "Add rules, with the name of this policy."),
+    Code(
+        "PA324",
+        _W,
+        "two ports look like a range",
+        "Write a filter for each port, with the port at the end that is meant and 0 at the other.",
+    ),
+    Code("PA325", _W, "word without a tag", "Put values that hold blanks in double quotes, and give each its tag."),
+    Code("PA326", _E, "two commands on one line", "Begin the second command on a line of its own."),
+    Code("PA327", _W, "argument has no effect", "Take it out, or change what makes it idle."),
+    Code("PA328", _E, "object is in use", "Delete the rules that use it first."),
+    Code("PA329", _W, "address does not mean what it seems to", "Write any or me, whichever is meant."),
     # PA4xx: limits and what could not be decided
     Code(
         "PA401",
@@ -452,6 +483,8 @@ _CODES: Final = (
     ),
     Code("PA407", _W, "WMI filter was not evaluated", "Look on the computer with gpresult whether the object applies."),
     Code("PA408", _W, "site of the computer is not known", "Give --site; on the computer, nltest /dsgetsite tells it."),
+    Code("PA410", _W, "format cannot hold this", "Change the policy, or write it in another format."),
+    Code("PA411", _W, "dynamic rule cannot be told as a filter", "Give the rule me at one end, or the same action both ways."),
     # PA5xx: security
     Code("PA501", _W, "pre-shared key", "Use Kerberos or certificates: the key is stored in clear text."),
     Code(

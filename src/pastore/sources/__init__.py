@@ -8,7 +8,7 @@ from pastore.findings import Finding
 from pastore.model import Origin
 from pastore.sources.loaded import Loaded
 from pastore.sources.reading import SourceError, read_bytes
-from pastore.sources.sniff import COMPILED, NOT_READ, READ, is_hive, is_table, sniff
+from pastore.sources.sniff import COMPILED, READ, is_hive, is_table, sniff
 
 if TYPE_CHECKING:
     from pastore.sources.registry import Key
@@ -25,26 +25,31 @@ def load(
     access: Access | None = None,
     computer: str | None = None,
     site: str | None = None,
+    encoding: str | None = None,
 ) -> Loaded:
     """Read a policy from a file, from a directory, or from the registry of the running Windows.
 
     Parameters
     ----------
     source : str or path
-        A registry export (.reg), a registry hive, the output of reg query, LDIF, a policy as JSON or a ClassBench filter set, as
-        it is or compressed with gzip; ``-`` is standard input and ``registry:`` the running registry. The format is told from the
-        bytes, not from the name. At most 1 GiB is read. The transaction logs of a hive that was not written completely are taken
-        from beside it. ``ldaps://HOST``, ``ldap://HOST`` (with StartTLS) and ``ldapi://SOCKET`` are directories.
+        A registry export (.reg), a registry hive, the output of reg query, a script of netsh ipsec or ipseccmd, the output of
+        netsh ipsec static show, LDIF, a policy as JSON or a ClassBench filter set, as it is or compressed with gzip; ``-`` is
+        standard input and ``registry:`` the running registry. The format is told from the bytes, not from the name. At most
+        1 GiB is read. The transaction logs of a hive that was not written completely are taken from beside it.
+        ``ldaps://HOST``, ``ldap://HOST`` (with StartTLS) and ``ldapi://SOCKET`` are directories.
     policy : str, optional
         Name or GUID of the policy; when left out, the assigned one or the only one.
     format : str, optional
-        ``reg``, ``regquery``, ``hive``, ``ldif``, ``json`` or ``classbench``, when the bytes do not tell.
+        ``reg``, ``regquery``, ``hive``, ``netsh``, ``ipseccmd``, ``netsh-show``, ``ldif``, ``json`` or ``classbench``, when the
+        bytes do not tell.
     system : str or path, optional
         The SYSTEM hive of the same computer, or another file with its services: NoDefaultExempt is read there.
     access : pastore.directory.Access, optional
         How a directory is asked; without it anonymously, with a certificate that the system trusts, for at most 60 seconds.
     computer, site : str, optional
         In a directory: the policy that this computer gets from Group Policy is meant.
+    encoding : str, optional
+        The encoding of a script without a byte order mark, as a code page (``936``) or by a name that Python knows.
 
     Returns
     -------
@@ -58,15 +63,29 @@ def load(
     ------
     TypeError
         If an argument is of the wrong type. Whatever the source holds is a finding.
+    ValueError
+        If there is no such encoding.
     """
     path = os.fspath(source)
     if not isinstance(path, str):
         raise TypeError(f"source: expected str or a path of str, got {type(source).__name__}")
     beside = None if system is None else os.fspath(system)
-    texts = (("policy", policy), ("format", format), ("system", beside), ("computer", computer), ("site", site))
+    texts = (
+        ("policy", policy),
+        ("format", format),
+        ("system", beside),
+        ("computer", computer),
+        ("site", site),
+        ("encoding", encoding),
+    )
     for name, value in texts:
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name}: expected str, got {type(value).__name__}")
+    codec = None
+    if encoding is not None:
+        from pastore.sources.netsh import codec_of
+
+        codec = codec_of(encoding)
     if is_url(path):
         if format is not None or beside is not None:
             what = "SYSTEM hive beside it" if format is None else "format"
@@ -81,8 +100,7 @@ def load(
     if format == COMPILED:
         return _nothing("PA106", _OPENED, path)
     if format is not None and format not in READ:
-        trouble = "is not read by this version" if format in NOT_READ else "is not a format"
-        return _nothing("PA102", f"{format!r} {trouble}; it reads {_KNOWN}", path)
+        return _nothing("PA102", f"{format!r} is not a format; known are {_KNOWN}", path)
     got = _read(path, format)
     if isinstance(got, Finding):
         return Loaded(None, (got,))
@@ -90,7 +108,7 @@ def load(
     if format in _NO_REGISTRY:
         if beside is not None:
             return _nothing("PA102", f"{_NO_REGISTRY[format]} has no SYSTEM hive beside it", path)
-        return _without_registry(format, data, path, policy)
+        return _without_registry(format, data, path, policy, codec)
     from pastore.sources import registry
 
     services: Key | None = None
@@ -112,14 +130,23 @@ def load(
     )
 
 
-_NO_REGISTRY = {"classbench": "a ClassBench filter set", "ldif": "LDIF", "json": "a policy as JSON"}
+_SCRIPTS = ("netsh", "ipseccmd")
+_SHOWN = "netsh-show"
+_NO_REGISTRY = {
+    "classbench": "a ClassBench filter set",
+    "ldif": "LDIF",
+    "json": "a policy as JSON",
+    "netsh": "a script",
+    "ipseccmd": "a script",
+    _SHOWN: "output of netsh",
+}
 _OPENED = (
     "a compiled table holds no policy to load: it is opened, with pastore.open or by its path on the command line, "
     "and must be a file that is not compressed"
 )
 _KNOWN = (
-    "registry exports (reg), output of reg query (regquery), registry hives (hive), LDIF (ldif), policies as JSON (json) "
-    "and ClassBench filter sets (classbench)"
+    "registry exports (reg), output of reg query (regquery), registry hives (hive), scripts (netsh, ipseccmd), output of netsh "
+    "ipsec show (netsh-show), LDIF (ldif), policies as JSON (json) and ClassBench filter sets (classbench)"
 )
 _LIVE = "registry:"
 _HIVE_FILE = "hive file"  # a hive that is read where it lies
@@ -143,7 +170,7 @@ def _read(path: str, format: str | None) -> tuple[str, bytes] | Finding:
     if guess.format == COMPILED:
         return Finding("PA106", _OPENED, Origin(path))
     if guess.format not in READ:
-        return Finding("PA102", _unknown(path, guess.what, guess.format), Origin(path))
+        return Finding("PA102", _unknown(path, guess.what), Origin(path))
     return guess.format, data
 
 
@@ -190,15 +217,21 @@ def _services(path: str) -> "tuple[Key | None, tuple[Finding, ...]]":
     return root, findings
 
 
-def _unknown(path: str, what: str, format: str | None) -> str:
-    if format is not None:
-        return f"this looks like {what}, which this version does not read yet; it reads {_KNOWN}"
+def _unknown(path: str, what: str) -> str:
     if path.lower().endswith(".ipsec"):
         what += " with the name of a netsh exportpolicy file; export the registry key with reg export instead"
     return f"this looks like {what}; known are {_KNOWN}"
 
 
-def _without_registry(format: str, data: bytes, path: str, policy: str | None) -> Loaded:
+def _without_registry(format: str, data: bytes, path: str, policy: str | None, codec: str | None) -> Loaded:
+    if format == _SHOWN:
+        from pastore.sources.netsh import load_show
+
+        return load_show(data, path, policy, encoding=codec)
+    if format in _SCRIPTS:
+        from pastore.sources.netsh import load_script
+
+        return load_script(data, path, policy, encoding=codec)
     if format == "ldif":
         from pastore.sources.ldif import load_ldif
 

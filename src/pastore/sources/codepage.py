@@ -64,7 +64,7 @@ def decode_console(data: bytes) -> Text:
     lines = b"\n".join(line for line in data.splitlines() if not line.isascii())[: 1 << 16].rpartition(b"\n")
     sample = lines[0] or lines[2]
     named = next((page for name, page in _NAMES if name.encode(page) in sample), None)
-    encoding = named or max((*_ASIAN, *_OTHERS), key=lambda page: _likeness(sample, page))
+    encoding = named or max((*_ASIAN, *_OTHERS), key=lambda page: likeness(sample, page))
     return _decoded(data, encoding, 0)._replace(is_guess=True)
 
 
@@ -75,7 +75,7 @@ def _decoded(data: bytes, encoding: str, start: int) -> Text:
         return Text(data[start:].decode(encoding, "replace"), encoding, bad=start + error.start)
 
 
-def _likeness(sample: bytes, encoding: str) -> float:
+def likeness(sample: bytes, encoding: str) -> float:
     """Return how much the characters beyond ASCII look like text, from 0 to 1; negative if some cannot be."""
     text = sample.decode(encoding, "replace")
     strange = [(at, character) for at, character in enumerate(text) if not character.isascii()]

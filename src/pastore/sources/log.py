@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from pastore.findings import Finding
+from pastore.findings import CODES, Finding, Severity
 from pastore.model import Origin
 
 LIMIT: Final = 100
@@ -26,11 +26,21 @@ class FindingLog:
         self._findings: list[Finding] = []
         self._counts: Counter[str] = Counter()
 
-    def add(self, code: str, message: str, *, locator: str = "", line: int | None = None, column: int | None = None) -> None:
-        """Add a finding, or count it when there are enough of its code."""
+    def add(
+        self,
+        code: str,
+        message: str,
+        *,
+        locator: str = "",
+        line: int | None = None,
+        column: int | None = None,
+        severity: Severity | None = None,
+    ) -> None:
+        """Add a finding, or count it when there are enough of its code; its severity is the registry's when left out."""
         self._counts[code] += 1
         if self._counts[code] <= LIMIT:
-            self._findings.append(Finding(code, message, Origin(self.source, locator, line, column)))
+            severity = severity or CODES[code].severity
+            self._findings.append(Finding(code, message, Origin(self.source, locator, line, column), severity=severity))
 
     def room(self, code: str) -> int:
         """Return how many more findings of a code will be listed."""

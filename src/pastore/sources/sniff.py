@@ -8,8 +8,7 @@ from typing import Final, NamedTuple
 
 from pastore.sources.reading import HEAD, SIZE_LIMIT
 
-READ: Final = ("reg", "regquery", "hive", "ldif", "json", "classbench")
-NOT_READ: Final = ("netsh", "netsh-show", "ipseccmd")
+READ: Final = ("reg", "regquery", "hive", "netsh", "ipseccmd", "netsh-show", "ldif", "json", "classbench")
 COMPILED: Final = "compiled"  # not read into a policy, but opened as a matcher
 TABLE_LABEL: Final = b"\x89PST\r\n\x1a\n"
 
@@ -20,7 +19,7 @@ class Guess(NamedTuple):
     Parameters
     ----------
     format : str, optional
-        One of `READ` or `NOT_READ`, or `COMPILED`, None when it is none of these.
+        One of `READ`, or `COMPILED`, None when it is none of these.
     what : str
         In words, for a message: "a PNG image".
     """
@@ -59,12 +58,15 @@ _MAGIC: Final = (
 _LOG_TYPES: Final = (b"\1", b"\2", b"\6")
 _CONTROLS: Final = tuple(chr(code) for code in (*range(1, 9), 11, *range(14, 26), *range(27, 32), 127))
 _FLAGS: Final = re.IGNORECASE | re.MULTILINE
+# Anywhere in a line: behind a condition, in a loop, in a transcript of a console.
+_NETSH: Final = re.compile(r"(?<![\w.#-])netsh(?:\.exe)?[\"' \t^]+\"?ipsec[ \t^]", _FLAGS)
+_IPSECCMD: Final = re.compile(r"(?<![\w.#-])ipsec(?:cmd|pol)(?:\.exe)?\"?[ \t]+[-\\]", _FLAGS)
 _TEXTS: Final = (
     (re.compile(r"\A\s*(?:windows registry editor version|regedit4)", _FLAGS), "reg", "a registry export"),
     (re.compile(r"^[ \t]*\[-?(?:HKEY_|HK(?:LM|CU|CR|U|CC)\\)", _FLAGS), "reg", "a registry export without its first line"),
     (re.compile(r"^[ \t]*@\d{1,3}\.\d{1,3}\.[\d.]+/\d+[ \t]", _FLAGS), "classbench", "a ClassBench filter set"),
     (re.compile(r"^[ \t@]*netsh(?:\.exe)?[ \t]+ipsec[ \t]", _FLAGS), "netsh", "a netsh script"),
-    (re.compile(r"^[ \t]*(?:pushd[ \t]+)?ipsec[ \t]+(?:static|dynamic)\b", _FLAGS), "netsh", "a netsh script"),
+    (re.compile(r"^[ \t]*(?:pushd[ \t]+)?ipsec(?:[ \t]+(?:static|dynamic)\b|[ \t\r]*$)", _FLAGS), "netsh", "a netsh script"),
     (re.compile(r"^[ \t@]*ipsec(?:cmd|pol)(?:\.exe)?[ \t]+-", _FLAGS), "ipseccmd", "a script of ipseccmd commands"),
     (
         re.compile(r"\A(?:[ \t\r]*+\n|#[^\n]*+\n|[ ][^\n]*+\n|version:[ \t]*+\d++[ \t\r]*+\n)*+dn::?", _FLAGS),
@@ -76,6 +78,8 @@ _TEXTS: Final = (
     (re.compile(r"\A\s*\{.*?\"policy\"\s*:\s*\{", _FLAGS | re.DOTALL), "json", "a policy as JSON"),
     (re.compile(r"\A\s*[\[{]\s*[\"{\]}]", _FLAGS), None, "JSON that is no policy"),
     (re.compile(r"\A\s*<(?:\?xml|!doctype|html)", _FLAGS), None, "XML or HTML"),
+    (_NETSH, "netsh", "a netsh script"),
+    (_IPSECCMD, "ipseccmd", "a script of ipseccmd commands"),
 )
 
 

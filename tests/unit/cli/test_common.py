@@ -121,5 +121,5 @@ class TestRule:
     def test_one_that_is_not_there_is_exit_status_2_with_the_nearest(self) -> None:
         result = pastore("rule", "PA21")
         assert (result.status, result.out) == (2, "")
-        assert result.err.startswith("pastore: there is no finding PA21; did you mean PA2")
+        assert result.err.startswith("pastore: there is no finding PA21; did you mean PA")
         assert pastore("rule", "zzz").err == "pastore: there is no finding zzz\n"

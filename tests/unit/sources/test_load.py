@@ -186,11 +186,6 @@ LOOKS = {
     b"regf" + bytes(24) + b"\6" + bytes(508): "a transaction log of a registry hive",
     b"ElfFile\0" + bytes(50): "event log",
     b"PReg\x01\0\0\0": "Registry.pol",
-    b"netsh ipsec static add policy name=x\r\n": "a netsh script, which this version does not read yet",
-    b"@echo off\nnetsh.exe ipsec static show all\n": "a netsh script",
-    b"pushd ipsec static\r\nadd policy\r\n": "a netsh script",
-    b"ipseccmd -w REG -p x\n": "ipseccmd",
-    b"Policy Name    : x\nDescription : y\n": "output of netsh ipsec show",
     b'{"version": 1}': "JSON that is no policy",
     b'[{"policy": {}}]': "JSON that is no policy",
     b'{"sources": [{"policy": "Server Isolation"}]}\n': "JSON that is no policy",
@@ -220,11 +215,43 @@ def test_pa102_an_ipsec_file_is_told_what_to_do(tmp_path: Path) -> None:
     assert "exportpolicy" in message
 
 
-@pytest.mark.parametrize("name", ["netsh", "netsh-show", "ipseccmd"])
-def test_pa102_formats_of_the_contract_that_are_not_read(tmp_path: Path, name: str) -> None:
-    code, message = only(load(put(tmp_path, RULES), format=name))
-    assert code == "PA102"
-    assert f"'{name}' is not read by this version" in message
+SCRIPTS = {
+    "netsh": b"@echo off\r\nif 1==1 netsh.exe ipsec static add policy name=x assign=y\r\n",
+    "ipseccmd": b'ipseccmd -w REG -p "x" -r y -f *=0:135:TCP -n BLOCK -x\r\n',
+    "netsh-show": b"Policy Name    : x\r\nAssigned : YES\r\n",
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_are_told_from_their_bytes(tmp_path: Path, name: str) -> None:
+    path = put(tmp_path, SCRIPTS[name])
+    assert sniff(SCRIPTS[name]).format == name
+    for loaded in (load(path), load(path, format=name)):
+        assert isinstance(loaded.policy, Policy)
+        assert loaded.policy.name == "x"
+
+
+def test_a_description_that_speaks_of_netsh_makes_no_script() -> None:
+    assert sniff(b'{"version": 1, "policy": {"description": "see netsh ipsec static show all"}}').format == "json"
+    assert sniff(b"<html><pre>netsh ipsec static add policy x</pre>").format is None
+
+
+@pytest.mark.parametrize("data", [b"pushd ipsec static\r\nadd policy x\r\n", b"ipsec\r\nstatic\r\nadd policy x\r\n"])
+def test_a_file_for_netsh_is_told_from_its_contexts(tmp_path: Path, data: bytes) -> None:
+    policy = load(put(tmp_path, data)).policy
+    assert isinstance(policy, Policy)
+    assert policy.name == "x"
+
+
+def test_an_encoding_is_for_text_that_is_not_unicode(tmp_path: Path) -> None:
+    path = put(tmp_path, "netsh ipsec static add policy Büro".encode("cp850"))
+    policy = load(path, encoding="850").policy
+    assert isinstance(policy, Policy)
+    assert policy.name == "Büro"
+    with pytest.raises(ValueError, match="'klingon' is not an encoding"):
+        load(path, encoding="klingon")
+    with pytest.raises(TypeError, match="encoding: expected str"):
+        load(path, encoding=850)  # type: ignore[arg-type]
 
 
 def test_pa102_a_format_that_is_none(tmp_path: Path) -> None:
