@@ -169,8 +169,8 @@ int pastore_save(const pastore_table *table, const pastore_section *sections, si
 
 /* A table from the bytes that pastore_save wrote. Nothing is copied: the buffer stays the caller's, must start at a multiple of
  * 8, and must neither change nor go away before pastore_close. Whatever the bytes are, the call is safe, and takes time in
- * proportion to their number; so are lookups in a table that it accepts. Of a small table it proves that it answers as its rows say,
- * of a larger one it tries (validate.c, judge.c). On error *out is NULL. */
+ * proportion to their number; so are lookups in a table that it accepts. Of a small table it proves that it answers as its rows
+ * say, of a larger one it tries (validate.c, judge.c). On error *out is NULL. */
 int pastore_load(const void *buffer, size_t length, pastore_table **out);
 
 /* The same from a regular file, mapped read-only. Whoever replaces the file must do so by renaming another one over it: a file

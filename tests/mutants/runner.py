@@ -6,6 +6,7 @@ original text is not there exactly once, or which does not compile, is an error:
 """
 
 import os
+import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from tests.support.core import COMPILER, CORE, PROGRAMS, ROOT, can_run, compile_core, core_sources
+from tests.support.core import COMPILER, CORE, PROGRAMS, ROOT, can_run, compile_core, core_sources, instruction_sets
 
-_FLAGS: Final = ("-O1", "-g", "-w")  # a mutant may leave a variable unused; whether it is wrong is asked elsewhere
-_ROUNDS: Final = ((1, 6), (2, 20))  # seed and rounds; the second only for those that survive the first
+_FLAGS: Final = ("-O1", "-w")
+# What is compiled for one mutant: quickly. It may leave a variable unused; whether it is wrong is asked elsewhere.
+_MUTANT_FLAGS: Final = ("-O0", "-w")
+_ROUNDS: Final = ((1, 4), (2, 8))  # seed and rounds; the second only for those that survive the first
 _SECONDS: Final = 120
 _KEPT_MESSAGE: Final = 100
 
@@ -40,7 +43,8 @@ class Mutant:
         What goes wrong with it.
     isa : str
         The instruction set the lookup must use to come to that line, as PASTORE_ISA names it; where the processor has not got it
-        (its flags are in /proc/cpuinfo), the mutant is left out. Empty: whatever is chosen.
+        (its flags are in /proc/cpuinfo), the mutant is left out. Empty: whatever is chosen. Of the files for one instruction set,
+        a header's mutant changes only that one.
     """
 
     file: str
@@ -76,6 +80,17 @@ def applied(mutant: Mutant, text: str) -> str:
     if mutant.original == mutant.replacement:
         raise MutantError(f"{mutant.file}: {mutant.original!r} is replaced by itself")
     return text.replace(mutant.original, mutant.replacement)
+
+
+def _users(core: Path, mutant: Mutant) -> list[Path]:
+    """Return the files that include a mutated header, by way of others too, but for those of other instruction sets."""
+    text = {path.name: path.read_text() for path in core.glob("*.[ch]")}
+    users, found = {mutant.file}, 0
+    while found < len(users):
+        found = len(users)
+        users |= {name for name, lines in text.items() if users & set(re.findall(r'^#include "(.+)"', lines, re.MULTILINE))}
+    others = {f"scan_{isa}.c" for isa in instruction_sets() if mutant.isa and isa != mutant.isa}
+    return [path for path in core_sources(core) if path.name in users - others]
 
 
 class Driver:
@@ -117,8 +132,8 @@ class Driver:
                 raise MutantError(f"{mutant.file}: there is no such file")
             target.write_text(applied(mutant, target.read_text()))
             header = target.suffix == ".h"
-            sources = core_sources(changed) if header else [target]
-            made = {path.name: path for path in self._compile(changed, sources, place)}
+            sources = _users(changed, mutant) if header else [target]
+            made = {path.name: path for path in self._compile(changed, sources, place, _MUTANT_FLAGS)}
             main = self._compile_main(changed, place) if header else self.main
             failed = self._run(self._link(place, [made.get(path.name, path) for path in self.objects], main), place, mutant.isa)
         except MutantError as error:
@@ -132,8 +147,8 @@ class Driver:
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             return list(pool.map(self.judge, mutants))
 
-    def _compile(self, core: Path, sources: list[Path], folder: Path) -> list[Path]:
-        objects, complaints = compile_core(folder, _FLAGS, core=core, sources=sources)
+    def _compile(self, core: Path, sources: list[Path], folder: Path, flags: tuple[str, ...] = _FLAGS) -> list[Path]:
+        objects, complaints = compile_core(folder, flags, core=core, sources=sources)
         missing = [path.stem for path in objects if not path.exists()]
         if missing:
             raise MutantError(f"{', '.join(missing)} does not compile: {complaints.strip()}")
