@@ -34,6 +34,8 @@ C_FLAGS = [
 LINK_FLAGS: list[str] = []
 if DEBUG or COVERAGE:
     C_FLAGS += ["-O0", "-g3", "-DPASTORE_DEBUG=1"]
+elif SANITIZE:
+    C_FLAGS += ["-O1"]  # -O3 would take minutes for the lookups, and hides nothing that is looked for here
 else:
     C_FLAGS += ["-O3", "-g"]
 if SANITIZE:
