@@ -325,6 +325,7 @@ _GROUPS: Final = (
     Mutant("lists.c", "src->hi[rule] - src->lo[rule],", "src->hi[rule],", "rules of lists are too wide"),
     Mutant("lists.c", "if (stamps[class] == i + 1)", "if (stamps[class])", "lists have one rule"),
     Mutant("lists.c", "count += length ? length + 1 : 0;", "count += length;", "lists do not end"),
+    Mutant("lists.c", "uint64_t count = 1;", "uint64_t count = 0;", "the first list is that of classes without rules"),
 )
 
 _TUNE: Final = (
@@ -417,6 +418,7 @@ _CHUNKS: Final = (
 )
 
 _LOOKUP: Final = (
+    Mutant("lookup.c", "if (ids[i] > first) {", "if (ids[i] == NO_ID) {", "rows of chunks never win over rows of groups"),
     Mutant(
         "lookup.c",
         "out.action[i] = side->actions[(uint32_t)(ids[i] + 1)];",
@@ -424,6 +426,7 @@ _LOOKUP: Final = (
         "actions are those before",
     ),
     Mutant("lookup.c", "if (side->identity)", "if (true)", "ids for numbers"),
+    Mutant("lookup.c", "p.src6 = c->src6 + 16 * first;", "p.src6 = c->src6;", "later packets have the addresses of the first"),
     Mutant(
         "lookup.c",
         "memcpy(src6 + 16 * k, c->src6 + 16 * i, 16);",
@@ -606,7 +609,21 @@ _AVX512: Final = tuple(
 )
 
 _PROOF: Final = (
+    Mutant(
+        "validate_groups.c",
+        "payload < g->answer_count && payload % g->classes == 0",
+        "payload < g->answer_count",
+        "payloads between rows pass",
+    ),
     Mutant("validate_groups.c", "return id < q->side->ids;", "return true;", "ids that do not exist pass"),
+    Mutant("validate_groups.c", "(i && keys[i] <= keys[i - 1]))", "0)", "ends that do not rise pass"),
+    Mutant(
+        "validate_chunks.c",
+        "return p->opened == p->c->rows && p->closed == ending;",
+        "return true;",
+        "rows that never begin pass",
+    ),
+    Mutant("validate_chunks.c", "return set[0] == summary;", "return true;", "summaries pass unseen"),
     Mutant("judge.c", "memcmp(b->action, b->wanted_action, b->count) != 0", "false", "answers of a table of actions pass unseen"),
 )
 

@@ -32,18 +32,18 @@ def run_harness(program: Path, seed: int, rounds: int) -> None:
 
 def test_core_is_clean_under_address_and_undefined_behaviour_sanitizers(tmp_path: Path) -> None:
     program = build_harness(tmp_path, SANITIZED)
-    run_harness(program, seed=1, rounds=5)
-    run_harness(program, seed=2, rounds=5)
+    run_harness(program, seed=1, rounds=30)
+    run_harness(program, seed=2, rounds=30)
 
 
 def test_lookups_do_not_allocate(tmp_path: Path) -> None:
     wrapped = ",".join(f"--wrap={name}" for name in ("malloc", "calloc", "realloc", "free"))
     program = build_harness(tmp_path, ["-O2", "-DCOUNT_ALLOCATIONS"], link=(f"-Wl,{wrapped}",))
-    run_harness(program, seed=3, rounds=20)
+    run_harness(program, seed=3, rounds=40)
 
 
 def test_debug_build_of_the_core_checks_every_table_it_builds(tmp_path: Path) -> None:
-    run_harness(build_harness(tmp_path, ["-O0", "-DPASTORE_DEBUG=1"]), seed=4, rounds=2)
+    run_harness(build_harness(tmp_path, ["-O0", "-DPASTORE_DEBUG=1"]), seed=4, rounds=10)
 
 
 def run_damage(program: Path, folder: Path, stride: int, least: int) -> None:
