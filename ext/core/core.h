@@ -114,9 +114,9 @@
  *     scan_kernel.h  the way through groups, for scan_scalar.c, scan_avx2.c and scan_avx512.c; isa.c chooses
  *     scan_bits.c    the way through chunks
  *     scan_linear.c  row after row: the oracle in bulk, and the layout of last resort
- *     check.c        every invariant, recomputed from the row list
+ *     check.c        every invariant
  *     save.c, load.c a table becomes bytes, and bytes a table; load.c opens with the format
- *     validate*.c, judge.c        what a table from bytes must prove before it is used
+ *     validate*.c, recount.c, judge.c   what a table from bytes must prove before it is used
  *     map.c          the same from a file, without reading it
  *     checksum.c     XXH64
  *     rows.c         the kept rows, field by field

@@ -1,9 +1,10 @@
 /* Whether a table answers as its row list says, by judging packets.
  *
- * All packets that agree in which rows hold them, field by field, are alike to the row list. If a table's own intervals change
- * only where some row begins or ends, and its port classes only where some row's ports do, they are alike to the table, too. So
- * where the product of these kinds of source, destination and ports is small, one packet of each kind is judged, and the answers
- * are proved. Where it is not, packets at the corners of rows are judged, next to them, and inside.
+ * All packets that agree in which rows hold them, field by field, are alike to the row list. The recount (recount.c) has shown
+ * that the table's own intervals change only where some row begins or ends; so they are alike to the table, too, if besides their
+ * addresses have the same words for every group, and their ports the same class. Where the product of these kinds of source,
+ * destination and ports is small, one packet of each kind is judged, and the answers are proved. Where it is not, packets at the
+ * corners of rows are judged, next to them, and inside.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,22 +14,26 @@
 
 enum { BATCH = 256, AXES = FIELDS };
 
-/* How much may be done; a lookup counts as LOOKUP rows. */
+/* How much may be done. A packet that the row list judges counts as a step for each row, and LOOKUP more. */
 typedef struct limits {
-    uint64_t rows_tried; /* by the row list, on packets of all kinds, a side */
-    uint64_t cells;      /* of ports and protocol whose rows are looked at, a side */
-    uint64_t rows_aimed; /* by the row list, on aimed packets, a table */
-    uint32_t packets;    /* aimed ones, a table */
-    uint32_t counted;    /* up to so many rows it is counted how many can be the answer */
-    bool both;           /* aimed ones besides all kinds; each alone, too */
+    uint32_t rows;    /* of a side, up to which packets of all kinds are thought of */
+    uint64_t cells;   /* of ports and protocol whose rows are looked at, a side */
+    uint64_t kinds;   /* of packets that are judged, a side */
+    uint64_t aimed;   /* steps of the row list on aimed packets, a table */
+    uint32_t packets; /* aimed ones, a table */
+    bool both;        /* aimed ones besides all kinds; each alone, too */
 } limits;
 
 enum { LOOKUP = 64 };
 
-static const limits LOADING = {(uint64_t)1 << 25, (uint64_t)1 << 16, (uint64_t)1 << 24, 1 << 14, 1024, false};
-static const limits CLOSELY = {(uint64_t)1 << 26, (uint64_t)1 << 17, (uint64_t)1 << 29, 50000, UINT32_MAX, true};
+/* Up to so many rows of a table are counted again when it is loaded, with so many comparisons in each step. */
+enum { MOST_RECOUNTED = 1 << 12, RECOUNT_STEPS = 1 << 20 };
 
-/* Where rows of the side begin, and behind where they end, on one axis; and the rows that hold what follows. */
+static const limits LOADING = {512, (uint64_t)1 << 17, (uint64_t)1 << 17, (uint64_t)1 << 24, 1 << 14, false};
+static const limits CLOSELY = {1024, (uint64_t)1 << 17, (uint64_t)1 << 18, (uint64_t)1 << 29, 20000, true};
+
+/* Where rows of the side begin, and behind where they end, on one axis; and the rows that hold what follows. Of addresses, only
+ * the first of those that are alike are left. */
 typedef struct axis {
     key *starts;
     uint64_t *sets; /* [count][words] */
@@ -266,77 +271,40 @@ static bool find_kinds(judge *j) {
     return true;
 }
 
-/* Whether intervals of the table begin only where rows begin or end: `start` is the first value of an interval but the first. */
-static bool is_start(const axis *a, key start, uint32_t *from) {
-    while (*from < a->count && key_less(a->starts[*from], start))
-        ++*from;
-    return *from < a->count && key_equal(a->starts[*from], start);
-}
-
-static bool intervals_follow_rows(judge *j) {
-    for (unsigned field = SRC; field <= DST && j->side->groups; field++) {
-        const address_index *index = &j->side->address[field];
-        uint32_t from = 0;
-        for (uint32_t i = 0; i + 1 < index->intervals; i++)
-            if (!is_start(&j->axes[field], key_next(interval_end(j->table, j->family, index, i)), &from))
-                return breaks(j, "intervals of addresses end where rows begin or end");
+/* Leaves one of the addresses that the same rows hold and that have the same words for every group. */
+static bool leave_one_of_each(judge *j, enum field field) {
+    axis *a = &j->axes[field];
+    const address_index *index = &j->side->address[field];
+    const uint32_t *records = j->view->address[field].records, groups = j->side->groups;
+    size_t slot_count = 16;
+    while (slot_count < 2 * (size_t)a->count)
+        slot_count *= 2;
+    uint32_t *slots = arena_zeroed(&j->arena, slot_count, sizeof *slots),
+             *record_of = arena_take(&j->arena, a->count, sizeof *record_of);
+    if (j->arena.failed)
+        return false;
+    uint32_t kept = 0, interval = 0;
+    for (uint32_t i = 0; i < a->count; i++) {
+        while (interval + 1 < index->intervals && key_less(interval_end(j->table, j->family, index, interval), a->starts[i]))
+            interval++;
+        const uint32_t *record = records + (size_t)interval * groups;
+        const uint64_t *set = a->sets + (size_t)i * j->words;
+        uint64_t hash = hash_set(set, j->words);
+        for (uint32_t g = 0; g < groups; g++)
+            hash = mix64(hash ^ record[g]);
+        size_t slot = hash & (slot_count - 1);
+        while (slots[slot] &&
+               (memcmp(a->sets + (size_t)(slots[slot] - 1) * j->words, set, j->words * sizeof *set) != 0 ||
+                memcmp(records + (size_t)record_of[slots[slot] - 1] * groups, record, groups * sizeof *record) != 0))
+            slot = (slot + 1) & (slot_count - 1);
+        if (slots[slot])
+            continue;
+        memmove(a->sets + (size_t)kept * j->words, set, j->words * sizeof *set);
+        a->starts[kept] = a->starts[i];
+        record_of[kept++] = interval;
+        slots[slot] = kept;
     }
-    const port_view *view = &j->view->ports;
-    for (unsigned which = 0; which < 2 && view->classes; which++) {
-        const uint16_t *ends = view->ends[which], *wide = view->wide[which]; /* too many ends to be kept: seen in the table */
-        const uint8_t *narrow = view->narrow[which];
-        uint32_t from = 0;
-        bool due = true;
-        for (uint32_t i = 0; ends && due && i + 1 < view->intervals[which]; i++)
-            due = is_start(&j->axes[SPORT + which], (key){0, ends[i] + 1u}, &from);
-        for (uint32_t port = 1; !ends && due && port <= UINT16_MAX; port++)
-            due = (narrow ? narrow[port] == narrow[port - 1] : wide[port] == wide[port - 1]) ||
-                  is_start(&j->axes[SPORT + which], (key){0, port}, &from);
-        if (!due)
-            return breaks(j, "intervals of ports end where rows begin or end");
-    }
-    uint32_t from = 0;
-    for (unsigned p = 1; p < 256 && view->classes; p++)
-        if (view->protocol[p] != view->protocol[p - 1] && !is_start(&j->axes[PROTOCOL], (key){0, p}, &from))
-            return breaks(j, "intervals of protocols end where rows begin or end");
-    return true;
-}
-
-/* Whether some row has just these ports and this action. */
-static bool some_row(const judge *j, uint8_t action, const uint16_t lo[3], const uint16_t width[3]) {
-    for (uint32_t i = 0; i < j->side->rows; i++) {
-        bool same = row_action(j->table, j->family, j->members[i]) == action;
-        for (unsigned f = 0; same && f < 3; f++) {
-            const range r = row_range(j->table, j->family, j->members[i], (enum field)(SPORT + f));
-            same = r.lo.low == lo[f] && r.hi.low == (uint64_t)lo[f] + width[f];
-        }
-        if (same)
-            return true;
-    }
-    return false;
-}
-
-/* In a table of actions no id says which row a rule is that is compared, so its ports must be those of some row. With row
- * numbers this belongs to the structure. */
-static bool rules_follow_rows(judge *j, uint64_t budget) {
-    for (uint32_t k = 0; k < j->side->groups && j->table->verdict == PASTORE_VERDICT_ACTION; k++) {
-        const group *g = &j->side->group[k];
-        if (g->finish == FINISH_COMPARE && g->answer_count > budget / j->side->rows)
-            return true;
-        for (uint64_t i = 0; g->finish == FINISH_COMPARE && i < g->answer_count; i++) {
-            const list_rule *l = (const list_rule *)at(j->table, g->answers) + i;
-            const port_rule *p = (const port_rule *)at(j->table, g->answers) + i;
-            const bool list = g->pair == PAIR_LIST;
-            const uint32_t id = list ? l->id : p->id_low | (uint32_t)p->id_high << 16;
-            if (id == NO_ID)
-                continue;
-            const uint16_t lo[3] = {list ? l->sport : p->sport, list ? l->dport : p->dport, list ? l->protocol : p->protocol};
-            const uint16_t width[3] = {list ? l->sport_width : p->sport_width, list ? l->dport_width : p->dport_width,
-                                       list ? l->protocol_width : p->protocol_width};
-            if (!some_row(j, j->view->actions[id + 1], lo, width))
-                return breaks(j, "rules that are compared are rows");
-        }
-    }
+    a->count = kept;
     return true;
 }
 
@@ -373,23 +341,21 @@ static bool judge_kinds(judge *j) {
 
 /* Judges all kinds of packets if that is little work. *all: whether it was. */
 static bool try_kinds(judge *j, bool *all) {
-    const uint64_t most = j->limits->rows_tried, rows = (uint64_t)j->side->rows + LOOKUP;
     *all = false;
-    if (rows > most / rows / 4)
+    if (j->side->rows > j->limits->rows)
         return true;
     for (enum field field = SRC; field < FIELDS; field++)
         if (!find_axis(j, field))
             return false;
-    const uint64_t pairs = (uint64_t)j->axes[SRC].count * j->axes[DST].count;
     const uint64_t cells = (uint64_t)j->axes[SPORT].count * j->axes[DPORT].count * j->axes[PROTOCOL].count;
-    if (pairs > most / rows || cells > j->limits->cells || cells * j->words > 4 * j->limits->cells)
+    if (cells * j->words > j->limits->cells)
         return true;
     for (enum field field = SRC; field < FIELDS; field++)
         if (!fill_sets(j, field))
             return false;
-    if (!intervals_follow_rows(j) || !rules_follow_rows(j, most) || !find_kinds(j))
+    if (!find_kinds(j) || !leave_one_of_each(j, SRC) || !leave_one_of_each(j, DST))
         return false;
-    if (j->kind_count > most / rows / pairs)
+    if ((uint64_t)j->axes[SRC].count * j->axes[DST].count * j->kind_count > j->limits->kinds)
         return true;
     *all = true;
     return judge_kinds(j);
@@ -430,7 +396,7 @@ static key aim(const judge *j, uint32_t row, enum field field, uint64_t *state) 
 
 static bool try_aimed(judge *j, bool all) {
     const uint32_t rows = j->side->rows, listed = j->table->list[j->family].count;
-    uint64_t packets = j->limits->rows_aimed / ((uint64_t)listed + LOOKUP), state = j->table->rows;
+    uint64_t packets = j->limits->aimed / ((uint64_t)listed + LOOKUP), state = j->table->rows;
     packets = (packets < j->limits->packets ? packets : j->limits->packets) / j->table->side_count;
     packets = all && packets > BATCH ? BATCH : packets; /* nothing is left to be seen but that the row list says the same */
     if (rows == 0)
@@ -447,32 +413,7 @@ static bool try_aimed(judge *j, bool all) {
     return judge_scanned(j);
 }
 
-/* Whether the rows of the chunks are rules, by their ids. */
-static bool rest_is_live(const judge *j, const compiler *c) {
-    const uint32_t *ids = at(j->table, j->side->rest_ids), *rows = at(j->table, j->side->rest_rows);
-    uint32_t rule = 0;
-    for (uint32_t i = 0; i < j->side->rest; i++) {
-        while (rule < c->count && c->rules[rule].row < rows[i])
-            rule++;
-        if (rule == c->count || c->rules[rule].row != rows[i] || c->rules[rule].id != ids[i])
-            return false;
-    }
-    return true;
-}
-
-/* Which rows can be the answer: what the compiler says, once more. */
-static bool count_live(judge *j, uint8_t *live) {
-    compiler c = {.table = j->table, .family = j->family};
-    const bool counted = take_rules(&c, j->members, j->side->rows) == PASTORE_OK;
-    const bool right = counted && c.count == j->side->live && c.ids == j->side->ids && rest_is_live(j, &c);
-    for (uint32_t i = 0; counted && i < c.count; i++)
-        live[c.rules[i].row] = 1;
-    arena_empty(&c.arena);
-    j->arena.failed |= !counted;
-    return right || breaks(j, "a side counts the rows that can be the answer, and chunks hold no others");
-}
-
-static bool judge_side(judge *j, uint8_t *live) {
+static bool judge_side(judge *j) {
     const unsigned bit = where_bit(j->direction, j->interface);
     j->words = j->side->rows ? (j->side->rows - 1) / WORD_BITS + 1 : 1;
     j->members = arena_take(&j->arena, j->side->rows, sizeof *j->members);
@@ -481,8 +422,9 @@ static bool judge_side(judge *j, uint8_t *live) {
         return false;
     for (uint32_t i = 0, row = 0; i < j->side->rows; i++, row++)
         row = j->members[i] = next_member(j->table, j->family, bit, row);
-    bool all = false;
-    return (!live || count_live(j, live)) && try_kinds(j, &all) && ((all && !j->limits->both) || try_aimed(j, all));
+    /* Without groups, chunks and the row list answer, of which nothing is left to prove. */
+    bool all = j->side->groups == 0;
+    return (all || try_kinds(j, &all)) && ((all && !j->limits->both) || try_aimed(j, all));
 }
 
 /* Gives the first place of a side in side_of. */
@@ -497,28 +439,16 @@ static void find_side(const pastore_table *table, uint32_t number, judge *j) {
 
 static int judge_table(const pastore_table *table, const limits *given, const char **broken) {
     const side_index *sides = at(table, table->sides);
-    const bool counted = table->rows <= given->counted;
-    arena scratch = {0};
-    uint8_t *live[FAMILIES];
-    for (enum family family = IPV4; family < FAMILIES; family++)
-        live[family] = arena_zeroed(&scratch, table->list[family].count, 1);
     const char *claim = NULL;
-    bool failed = scratch.failed;
+    bool failed = false;
     for (uint32_t i = 0; !claim && !failed && i < table->side_count; i++) {
         judge j = {.table = table, .side = &sides[i], .view = &table->views[i], .limits = given};
         find_side(table, i, &j);
-        judge_side(&j, counted ? live[j.family] : NULL);
+        judge_side(&j);
         failed = j.arena.failed;
         claim = j.broken;
         arena_empty(&j.arena);
     }
-    size_t dead = table->rows;
-    for (enum family family = IPV4; !failed && family < FAMILIES; family++)
-        for (uint32_t row = 0; row < table->list[family].count; row++)
-            dead -= live[family][row];
-    if (!claim && counted && !failed && dead != table->dead)
-        claim = "the table counts the rows that can never be the answer";
-    arena_empty(&scratch);
     if (failed)
         claim = "there is memory to check with";
     if (broken)
@@ -527,7 +457,8 @@ static int judge_table(const pastore_table *table, const limits *given, const ch
 }
 
 int prove_answers(const pastore_table *table, const char **broken) {
-    return judge_table(table, &LOADING, broken);
+    const int error = table->rows <= MOST_RECOUNTED ? recount(table, RECOUNT_STEPS, broken) : PASTORE_OK;
+    return error ? error : judge_table(table, &LOADING, broken);
 }
 
 int judge_closely(const pastore_table *table, const char **broken) {

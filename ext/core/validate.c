@@ -25,9 +25,10 @@
  * there in actions and numbers; and its loops end at keys, rules and ids that are proved to be there. scan_kernel.h lists the
  * bounds, one by one, that the code relies on.
  *
- * WHAT IS TRIED, within bounded work (judge.c): that the cells of groups lead to the row that the row list says. A side with few
- * rows is tried in every way in which packets can differ, so its answers are proved; of a larger one, packets at the corners of
- * rows are judged and compared with the row list.
+ * WHAT IS PROVED of a table that is not large (judge.c has the numbers): what it says of its rows is computed once more from the
+ * row list (recount.c); and each side is tried in every way in which packets can differ, so that its answers are those of the row
+ * list. Of a larger table, packets at the corners of rows are judged and compared with the row list: a forged one may be loaded,
+ * and give wrong answers, safely. Whoever does not trust the author of a large file compiles its rows again.
  *
  * pastore_check shows the same more slowly, and more besides, in other words; tests hold the two against each other.
  */

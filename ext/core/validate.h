@@ -7,11 +7,16 @@
 /* validate.c: whether every array is where it must be and holds what lookups rely on. Needs no views. */
 int prove_structure(const pastore_table *table, const char **broken);
 
-/* judge.c: whether the answers are those of the row list, as far as can be told within bounded work. Needs the structure and the
- * views. Both give 0, PASTORE_ERROR_DAMAGED with what does not hold in *broken, which may be NULL, or PASTORE_ERROR_NO_MEMORY. */
+/* recount.c: whether what the table says of its rows is what follows from the row list. A step ends early, and is taken as well
+ * done, after `most` comparisons. Needs the structure and the views, as the next two do. All give 0, PASTORE_ERROR_DAMAGED with
+ * what does not hold in *broken, which may be NULL, or PASTORE_ERROR_NO_MEMORY. */
+int recount(const pastore_table *table, uint64_t most, const char **broken);
+
+/* judge.c: whether the answers are those of the row list, as far as can be told within bounded work; of a table that is not
+ * large, after a recount. */
 int prove_answers(const pastore_table *table, const char **broken);
 
-/* judge.c: the same with more work, for each packet also alone; how many rows can be the answer is always counted again. */
+/* judge.c: the same with more work, for each packet also alone, and without the recount. */
 int judge_closely(const pastore_table *table, const char **broken);
 
 /* A proof under way. */

@@ -22,7 +22,7 @@ def test_tables_answer_as_their_rows_built_loaded_and_opened(flags: list[str], t
     program = build_program(tmp_path, [PROGRAMS / "tables.c"], flags)
     left_out = []
     for seed, isa in enumerate(instruction_sets(), 31):
-        rounds = 10 if len(flags) == 1 else 3
+        rounds = 30 if len(flags) == 1 else 4
         told = run(program, seed, rounds, tmp_path / "scratch", env=os.environ | {"PASTORE_ISA": isa})
         if can_run(isa):
             assert told == f"{rounds} rounds, {isa}\n"

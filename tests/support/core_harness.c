@@ -61,7 +61,7 @@ static void good_round(void) {
 
 /* Flips bits of finished tables: pastore_check must survive it, see most of it, and whatever passes must still answer right. */
 static void damage_round(void) {
-    enum { ROWS = 8, FLIPS = 100 }; /* few: all kinds of packets are judged */
+    enum { ROWS = 16, FLIPS = 100 }; /* all kinds of packets are judged */
     static pastore_row rows[ROWS];
     common_family = draw(2) ? 4 : 6;
     common_direction = PASTORE_BOTH;

@@ -1,12 +1,13 @@
 /* Saved tables, whole and damaged, as a plain C program to be built with sanitizers.
  *
- * usage: load_harness SEED FOLDER STRIDE
+ * usage: load_harness SEED FOLDER STRIDE STRIDE_OF_16_KB
  *
  * Round trips: tables of all layouts are saved, loaded and opened, must pass pastore_check, and answer as the built ones. Damage:
- * every STRIDE-th bit of a small table of every layout, and of a larger one, is flipped, and lengths are cut, each in a buffer of
+ * every STRIDE-th bit of a small table of every layout, and of one of 16 KB, is flipped, and lengths are cut, each in a buffer of
  * exactly its size. With the checksum as it was, every one must be refused. With the checksum made to match again, each must be
- * refused, or be safe: have other rows than those it was built of, or answer like its row list and pass pastore_check. Then whole
- * numbers in the table are replaced by extreme ones, the checksum matching. Exit status 0: all held.
+ * refused, or be safe: pass pastore_check, and answer like the rows it was built of or have others. Then bits of a larger table,
+ * of which loading does not prove all answers; and whole numbers are replaced by extreme ones, the checksum matching. Exit status
+ * 0: all held.
  */
 #include "harness.h"
 
@@ -73,11 +74,12 @@ static void refused(int want, const unsigned char *data, size_t n, uint64_t wher
     free(copy);
 }
 
-static unsigned long safe, turned_down;
+static unsigned long safe, turned_down, wrong;
 static size_t row_count; /* of the table that is damaged */
 
-/* Refused as damaged, or as good as any other table. */
-static void refused_or_safe(const unsigned char *data, size_t n, const pastore_row *rows, uint64_t where) {
+/* Refused as damaged, or as good as any other table. Of a table in which packets differ in too many ways for all to be judged,
+ * only answers may be wrong, and nothing else. */
+static void refused_or_safe(const unsigned char *data, size_t n, const pastore_row *rows, bool proved, uint64_t where) {
     pastore_table *table = NULL;
     unsigned char *copy;
     const char *broken = "";
@@ -86,14 +88,18 @@ static void refused_or_safe(const unsigned char *data, size_t n, const pastore_r
         turned_down++;
         if (error > PASTORE_ERROR_NOT_TABLE || error < PASTORE_ERROR_DAMAGED)
             fail(pastore_strerror(error), where, 0);
-    } else {
-        safe++;
-        if (pastore_same_rows(table, rows, row_count) != PASTORE_OK)
-            turned_down++, safe--; /* another policy; whoever opens the table compares the rows */
-        else
-            compare(table, rows, table->verdict == PASTORE_VERDICT_RULE);
-        if (pastore_check(table, &broken))
+    } else if (pastore_check(table, &broken)) {
+        if (proved || strcmp(broken, "packets get the answers that the row list gives") != 0)
             fail(broken, where, 0);
+        judge4(table, PACKETS, NULL, NULL);
+        judge6(table, PACKETS, NULL, NULL);
+        wrong++;
+    } else if (pastore_same_rows(table, rows, row_count) != PASTORE_OK)
+        turned_down++; /* another policy; whoever opens the table compares the rows */
+    else {
+        safe++;
+        if (proved)
+            compare(table, rows, table->verdict == PASTORE_VERDICT_RULE);
     }
     pastore_close(table);
     free(copy);
@@ -198,7 +204,7 @@ static bytes table_of(const pastore_row *rows, size_t n, pastore_options options
     return b;
 }
 
-/* Both families, which take turns; so many rows that not every kind of packet is judged when the table is loaded. */
+/* Both families, which take turns. */
 static bytes table_to_damage(pastore_row *rows, uint8_t direction, pastore_options options) {
     some_rows(rows, DAMAGE_ROWS4, 4, direction);
     some_rows(rows + DAMAGE_ROWS4, DAMAGE_ROWS6, 6, PASTORE_BOTH);
@@ -216,7 +222,7 @@ static void flip(bytes b, const pastore_row *rows, size_t stride, size_t from) {
     pastore_table *table = NULL;
     unsigned char *copy;
     const unsigned long before = safe;
-    refused_or_safe(b.data, b.n, rows, 0);
+    refused_or_safe(b.data, b.n, rows, true, 0);
     if (safe != before + 1)
         fail("the whole table is refused", b.n, 0);
     for (size_t bit = from; bit < 8 * b.n; bit += stride) {
@@ -230,7 +236,7 @@ static void flip(bytes b, const pastore_row *rows, size_t stride, size_t from) {
             unsigned char sum[8];
             memcpy(sum, b.data + offsetof(stored_header, checksum), 8);
             sign(b.data, b.n);
-            refused_or_safe(b.data, b.n, rows, bit);
+            refused_or_safe(b.data, b.n, rows, true, bit);
             memcpy(b.data + offsetof(stored_header, checksum), sum, 8);
         }
         b.data[bit / 8] ^= (unsigned char)(1u << bit % 8);
@@ -271,27 +277,62 @@ static void damage_layouts(size_t stride) {
     }
 }
 
-/* A table of some size: that it is safe, and that what is seen, is seen. */
+/* A row of a site: from some network or anywhere to some host, a service or everything. */
+static pastore_row site_row(uint8_t family) {
+    static const uint16_t ports[] = {53, 80, 443, 3389, 88};
+    pastore_row row = {.family = family, .direction = PASTORE_BOTH, .interface = PASTORE_ALL, .action = (uint8_t)(1 + draw(3))};
+    uint64_t *const lo[] = {row.src_lo, row.dst_lo}, *const hi[] = {row.src_hi, row.dst_hi};
+    for (int field = 0; field < 2; field++) {
+        const uint64_t host = 0x0A000000u + draw(6) * 256 + draw(3), width = (uint64_t[]){0, 0, 7, 255}[draw(4)];
+        lo[field][0] = hi[field][0] = family == 6 ? 0x20010DB800000000u + draw(2) : 0;
+        lo[field][1] = host & ~width, hi[field][1] = host | width;
+        if (draw(8) == 0)
+            lo[field][0] = lo[field][1] = 0, hi[field][0] = family == 6 ? UINT64_MAX : 0,
+            hi[field][1] = family == 6 ? UINT64_MAX : UINT32_MAX;
+    }
+    row.sport_hi = UINT16_MAX;
+    row.dport_hi = UINT16_MAX;
+    row.protocol_hi = UINT8_MAX;
+    if (draw(4)) {
+        row.dport_lo = row.dport_hi = ports[draw(sizeof ports / sizeof *ports)];
+        row.protocol_lo = row.protocol_hi = draw(2) ? 6 : 17;
+    }
+    return row;
+}
+
+/* Tables of at least 16 KB in every layout, all bits if the stride is 1. */
+static void damage_sixteen(size_t stride) {
+    enum { MOST = 600 };
+    static pastore_row rows[MOST];
+    for (unsigned layout = 0; layout < LAYOUTS; layout++) {
+        const pastore_options options = {.verdict = layout % 2, .layout = LAYOUTS_BY_NAME[layout]};
+        const uint8_t family = layout % 3 == 2 ? 6 : 4;
+        size_t n = 0;
+        bytes b = {NULL, 0};
+        for (common_family = family; b.n < 16384 && n < MOST; b = table_of(rows, n, options)) {
+            free(b.data);
+            rows[n++] = site_row(family);
+        }
+        if (b.n < 16384 || b.n > 20000)
+            fail("a table of 16 KB has another size", b.n, layout);
+        flip(b, rows, stride, draw(stride));
+        cut(b, stride);
+        free(b.data);
+    }
+}
+
+/* Tables of any rows of both families: bits and numbers here and there. */
 static void damage_large(size_t stride) {
     static pastore_row rows[DAMAGE_ROWS];
-    static const enum layout layouts[] = {LAYOUT_LISTS, LAYOUT_FOUR_COMPARE, LAYOUT_FOUR_SMALL, LAYOUT_BITS, LAYOUT_ONE_DIRECT};
-    for (size_t k = 0; k < sizeof layouts / sizeof *layouts; k++) {
-        const pastore_options options = {.verdict = (int)k % 2, .layout = LAYOUTS_BY_NAME[layouts[k]]};
+    for (unsigned layout = 0; layout < LAYOUTS; layout++) {
+        const pastore_options options = {.verdict = (int)layout % 2, .layout = LAYOUTS_BY_NAME[layout]};
         bytes b = table_to_damage(rows, PASTORE_IN, options), work = {malloc(b.n), b.n};
         memcpy(work.data, b.data, b.n);
         for (size_t i = 0; i < 2000 / stride; i++) {
             const size_t bit = draw(draw(2) ? 8 * 8000 : 8 * b.n) % (8 * b.n);
             work.data[bit / 8] ^= (unsigned char)(1u << bit % 8);
             sign(work.data, work.n);
-            pastore_table *table = NULL;
-            unsigned char *copy;
-            if (try_copy(work.data, work.n, &table, &copy) == PASTORE_OK) {
-                (void)pastore_check(table, NULL); /* which may see more than loading did */
-                for (int family = 4; family <= 6; family += 2)
-                    (family == 4 ? judge4 : judge6)(table, PACKETS, NULL, NULL);
-            }
-            pastore_close(table);
-            free(copy);
+            refused_or_safe(work.data, work.n, rows, false, bit);
             work.data[bit / 8] ^= (unsigned char)(1u << bit % 8);
         }
         free(work.data);
@@ -333,7 +374,7 @@ static void extremes(int verdict, const char *layout, unsigned rounds) {
             memcpy(place, &value, width);
         }
         sign(work.data, work.n);
-        refused_or_safe(work.data, work.n, rows, round);
+        refused_or_safe(work.data, work.n, rows, true, round);
     }
     free(work.data);
     free(b.data);
@@ -355,7 +396,7 @@ static void refusals(const char *folder) {
     header->byte_order = 0x04030201u, header->version = 0x01000000u;
     refused(PASTORE_ERROR_BYTE_ORDER, b.data, b.n, 0);
     header->byte_order = STORED_BYTE_ORDER, header->version = STORED_VERSION;
-    refused_or_safe(b.data, b.n, rows, 0);
+    refused_or_safe(b.data, b.n, rows, true, 0);
     refused(PASTORE_ERROR_NOT_TABLE, (const unsigned char *)"MZ", 2, 0);
     expect(PASTORE_ERROR_ARGUMENT, pastore_load(NULL, 9, &none), 0);
     expect(PASTORE_ERROR_ARGUMENT, pastore_load(b.data, b.n, NULL), 0);
@@ -372,7 +413,7 @@ static void refusals(const char *folder) {
     expect(PASTORE_ERROR_ARGUMENT, pastore_save(table, many, PASTORE_MOST_SECTIONS + 1, append, &b), 0);
     bytes full = {NULL, 0};
     expect(PASTORE_OK, pastore_save(table, many, PASTORE_MOST_SECTIONS, append, &full), 0);
-    refused_or_safe(full.data, full.n, rows, 0);
+    refused_or_safe(full.data, full.n, rows, true, 0);
     if (safe != 2)
         fail("a whole table is refused", safe, 2);
     free(full.data);
@@ -419,17 +460,18 @@ static void known_checksums(void) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4)
+    if (argc != 5)
         return 2;
     state = strtoull(argv[1], NULL, 10);
-    const size_t stride = strtoull(argv[3], NULL, 10);
+    const size_t stride = strtoull(argv[3], NULL, 10), sixteen = strtoull(argv[4], NULL, 10);
     known_checksums();
     refusals(argv[2]);
     round_trips(argv[2]);
     damage_layouts(stride);
+    damage_sixteen(sixteen);
     damage_large(stride);
     for (unsigned layout = 0; layout < LAYOUTS; layout++)
         extremes((int)layout % 2, LAYOUTS_BY_NAME[layout], (unsigned)(2000 / stride));
-    printf("%lu refused, %lu safe\n", turned_down, safe);
-    return turned_down > safe ? 0 : 1;
+    printf("%lu refused, %lu safe, %lu not proved\n", turned_down, safe, wrong);
+    return turned_down > safe + wrong ? 0 : 1;
 }
