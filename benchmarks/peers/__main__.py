@@ -71,6 +71,12 @@ def main() -> int:
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that huge pages are given back
     names = options.sets or all_names()
+    for name in options.sets:
+        try:
+            sets.case(name.partition(":")[0])
+        except KeyError as error:
+            print(f"{error.args[0]}; is PASTORE_DATA set to the folder of ClassBench's?", file=sys.stderr)
+            return 2
     record = options.record or (BUILD if options.sets else native.ROOT / "benchmarks" / "record")
     builder = Builder(BUILD)
     kept = BUILD / "results" / fingerprint(builder, options)

@@ -28,11 +28,13 @@ static double processor_seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Mapped for the purpose: what the heap has used before is in small pages, and stays so. Never given back. */
 void *bench_memory(size_t bytes) {
     const size_t whole = (bytes + HUGE_PAGE) / HUGE_PAGE * HUGE_PAGE;
-    void *memory = aligned_alloc(HUGE_PAGE, whole);
-    if (!memory)
+    unsigned char *map = mmap(NULL, whole + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED)
         bench_fail(3, "out of memory");
+    unsigned char *memory = map + (HUGE_PAGE - (uintptr_t)map % HUGE_PAGE) % HUGE_PAGE;
     madvise(memory, whole, MADV_HUGEPAGE); /* a wish; what came of it is reported */
     memset(memory, 0, whole);
     return memory;
