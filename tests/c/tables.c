@@ -674,6 +674,40 @@ static void without_columns(const pastore_table *table, int numbered) {
         }
 }
 
+/* More packets than are worked on at a time, all of one direction and interface type. */
+static void many_at_once(const pastore_table *table, int numbered) {
+    enum { TIMES = 4, MANY = TIMES * PACKETS };
+    static uint32_t src4[MANY], dst4[MANY];
+    static uint8_t src6[16 * MANY], dst6[16 * MANY], protocol[MANY], action[MANY];
+    static uint16_t sport[MANY], dport[MANY];
+    static int32_t index[MANY];
+    for (size_t k = 0; k < TIMES; k++) {
+        memcpy(src4 + k * PACKETS, packets.src4, sizeof packets.src4);
+        memcpy(dst4 + k * PACKETS, packets.dst4, sizeof packets.dst4);
+        memcpy(src6 + 16 * k * PACKETS, packets.src6, sizeof packets.src6);
+        memcpy(dst6 + 16 * k * PACKETS, packets.dst6, sizeof packets.dst6);
+        memcpy(protocol + k * PACKETS, packets.protocol, sizeof packets.protocol);
+        memcpy(sport + k * PACKETS, packets.sport, sizeof packets.sport);
+        memcpy(dport + k * PACKETS, packets.dport, sizeof packets.dport);
+    }
+    const uint8_t direction = (uint8_t)draw(2), interface = (uint8_t)draw(2);
+    const pastore_columns4 c4 = {src4, dst4, protocol, sport, dport, NULL, NULL, direction, interface};
+    const pastore_columns6 c6 = {src6, dst6, protocol, sport, dport, NULL, NULL, direction, interface};
+    for (int family = 4; family <= 6; family += 2) {
+        expect(PASTORE_OK,
+               family == 4 ? pastore_classify4(table, &c4, MANY, action, numbered ? index : NULL, NULL)
+                           : pastore_classify6(table, &c6, MANY, action, numbered ? index : NULL, NULL),
+               MANY);
+        for (size_t i = 0; i < MANY; i++) {
+            const size_t of = i % PACKETS;
+            const struct answers *right = &wanted[family == 6];
+            if (packets.direction[of] == direction && packets.interface[of] == interface &&
+                (action[i] != right->action[of] || (numbered && index[i] != right->index[of])))
+                fail("among many, a packet gets another answer", i, of);
+        }
+    }
+}
+
 static void has_no_numbers(const pastore_table *table) {
     const pastore_columns4 four = {
         .src = packets.src4, .dst = packets.dst4, .protocol = packets.protocol, .sport = packets.sport, .dport = packets.dport};
@@ -764,7 +798,8 @@ static void play(long round) {
             fail("the rows that can never be the answer are others", stats.dead_rows, dead);
         against_rows(table, numbered);
         without_columns(table, numbered);
-        if (layout == looked_at) {
+        many_at_once(table, numbered);
+        if (layout == looked_at || layout == LAYOUT_LISTS) { /* of which no other layout has anything */
             store(table, numbered);
             bad_packets(table);
             if (row_count <= MOST_CHECKED) /* it takes long */
@@ -773,7 +808,7 @@ static void play(long round) {
         if (!numbered)
             has_no_numbers(table);
         pastore_close(table);
-        if (layout <= LAYOUT_BITS || layout == LAYOUTS)
+        if (layout <= LAYOUT_LISTS || layout == LAYOUTS)
             within_limits(verdict, stats.bytes, name);
     }
     bad_rows();

@@ -104,6 +104,8 @@ class Driver:
         The core that is mutated.
     program : path
         The driver: ``program SEED ROUNDS SCRATCH-FILE``.
+    second : path, optional
+        Another one, for those that survive the first: ``second SEED``.
 
     Raises
     ------
@@ -111,11 +113,14 @@ class Driver:
         If the driver fails without any mutant.
     """
 
-    def __init__(self, folder: Path, core: Path = CORE, program: Path = PROGRAMS / "tables.c") -> None:
-        self.folder, self.core, self.program = folder, core, program
+    def __init__(
+        self, folder: Path, core: Path = CORE, program: Path = PROGRAMS / "tables.c", second: Path | None = PROGRAMS / "forged.c"
+    ) -> None:
+        self.folder, self.core = folder, core
+        self.programs = [program, *([second] if second else [])]
         self.objects = self._compile(core, core_sources(core), folder / "whole")
-        self.main = self._compile_main(core, folder)
-        failed = self._run(self._link(folder, self.objects, self.main), folder, "")
+        self.mains = self._compile_mains(core, folder)
+        failed = self._run_all(folder, self.objects, self.mains, "")
         if failed:
             raise MutantError(f"the driver fails on the core as it is: {failed}")
 
@@ -134,8 +139,8 @@ class Driver:
             header = target.suffix == ".h"
             sources = _users(changed, mutant) if header else [target]
             made = {path.name: path for path in self._compile(changed, sources, place, _MUTANT_FLAGS)}
-            main = self._compile_main(changed, place) if header else self.main
-            failed = self._run(self._link(place, [made.get(path.name, path) for path in self.objects], main), place, mutant.isa)
+            mains = self._compile_mains(changed, place) if header else self.mains
+            failed = self._run_all(place, [made.get(path.name, path) for path in self.objects], mains, mutant.isa)
         except MutantError as error:
             return Outcome(mutant, "error", str(error))
         finally:
@@ -154,33 +159,44 @@ class Driver:
             raise MutantError(f"{', '.join(missing)} does not compile: {complaints.strip()}")
         return objects
 
-    def _compile_main(self, core: Path, folder: Path) -> Path:
-        target = folder / "main.o"
-        includes = [f"-I{core}", f"-I{ROOT / 'tests' / 'support'}"]
-        command = [*COMPILER, "-std=c11", *_FLAGS, *includes, "-c", str(self.program), "-o", str(target)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise MutantError(f"{self.program.name} does not compile: {done.stderr.strip()}")
-        return target
-
-    def _link(self, folder: Path, objects: list[Path], main: Path) -> Path:
-        target = folder / "driver"
-        command = [*COMPILER, str(main), *map(str, objects), "-o", str(target)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise MutantError(f"does not link: {done.stderr.strip()}")
-        return target
-
-    def _run(self, program: Path, folder: Path, isa: str) -> str:
-        """Return how the driver failed, empty if it did not."""
-        env = os.environ | ({"PASTORE_ISA": isa} if isa else {})
-        for seed, rounds in _ROUNDS:
-            command = [str(program), str(seed), str(rounds), str(folder / "scratch")]
-            try:
-                done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS, env=env)
-            except subprocess.TimeoutExpired:
-                return f"no end after {_SECONDS} s"
+    def _compile_mains(self, core: Path, folder: Path) -> list[Path]:
+        targets = []
+        for program in self.programs:
+            target = folder / f"{program.stem}.main.o"
+            includes = [f"-I{core}", f"-I{ROOT / 'tests' / 'support'}"]
+            command = [*COMPILER, "-std=c11", *_FLAGS, *includes, "-c", str(program), "-o", str(target)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
-                message = done.stderr.strip().removeprefix("harness: ")[:_KEPT_MESSAGE]
-                return message or f"ended with status {done.returncode}"
+                raise MutantError(f"{program.name} does not compile: {done.stderr.strip()}")
+            targets.append(target)
+        return targets
+
+    def _run_all(self, folder: Path, objects: list[Path], mains: list[Path], isa: str) -> str:
+        """Return how the first driver that fails does so, empty if none did."""
+        for number, main in enumerate(mains):
+            program = folder / f"driver{number}"
+            command = [*COMPILER, str(main), *map(str, objects), "-o", str(program)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise MutantError(f"does not link: {done.stderr.strip()}")
+            arguments = (
+                [[str(seed), str(rounds), str(folder / "scratch")] for seed, rounds in _ROUNDS] if number == 0 else [["1"]]
+            )
+            failed = next(filter(None, (self._run(program, each, isa) for each in arguments)), "")
+            if failed:
+                return failed
         return ""
+
+    def _run(self, program: Path, arguments: list[str], isa: str) -> str:
+        """Return how a driver failed, empty if it did not."""
+        env = os.environ | ({"PASTORE_ISA": isa} if isa else {})
+        try:
+            done = subprocess.run(
+                [str(program), *arguments], capture_output=True, text=True, check=False, timeout=_SECONDS, env=env
+            )
+        except subprocess.TimeoutExpired:
+            return f"no end after {_SECONDS} s"
+        if not done.returncode:
+            return ""
+        message = done.stderr.strip().removeprefix("harness: ")[:_KEPT_MESSAGE]
+        return message or f"ended with status {done.returncode}"

@@ -32,6 +32,14 @@ def test_tables_answer_as_their_rows_built_loaded_and_opened(flags: list[str], t
         pytest.skip(f"elsewhere: this processor has no {' and '.join(left_out)}; the others were tried")
 
 
+def test_every_promise_about_the_structure_of_a_table_is_checked_and_named(tmp_path: Path) -> None:
+    program = build_program(tmp_path, [PROGRAMS / "forged.c"], ["-O2"])
+    for seed in (35, 36, 37):
+        counted = re.fullmatch(r"(\d+) refused\n", run(program, seed))
+        assert counted
+        assert int(counted[1]) > 5000
+
+
 def test_instruction_sets_are_those_of_the_processor() -> None:
     assert can_run("scalar")
     assert not can_run("vector-unit-of-the-future")
