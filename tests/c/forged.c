@@ -30,8 +30,7 @@ static const char RANGES[] = "the row lists hold rows", NUMBERS[] = "every row g
                   KINDS[] = "groups are of one of the kinds, and lie where they must",
                   CELLS[] = "every cell of a group leads to answers", CHUNKS[] = "chunks lie where they must",
                   REST[] = "chunks hold rows of their side, in order",
-                  SETS[] = "the set of an interval is the rows that hold all of it", BEGINNING[] = "the block begins with zeros",
-                  END[] = "the block ends where its last array does";
+                  SETS[] = "the set of an interval is the rows that hold all of it", BEGINNING[] = "the block begins with zeros";
 
 static void sound(void) {
     const char *claim = "";

@@ -11,7 +11,7 @@
  */
 #include "harness.h"
 
-enum { MOST = 560, MOST_LIMITS = 3, FEW = 24, MOST_CHAIN = 48, MOST_CHECKED = 200 };
+enum { MOST = 560, MOST_LIMITS = 3, FEW = 12, MOST_CHAIN = 48, MOST_CHECKED = 200 };
 
 static pastore_row rows[MOST];
 static size_t row_count;

@@ -95,7 +95,7 @@ static struct packets {
     uint16_t sport[PACKETS], dport[PACKETS];
 } packets;
 
-static void crowded_bytes(uint8_t *bytes) {
+static inline void crowded_bytes(uint8_t *bytes) {
     for (int word = 0; word < 2; word++) {
         const uint64_t value = crowded(UINT64_MAX);
         for (int i = 0; i < 8; i++)
@@ -103,7 +103,7 @@ static void crowded_bytes(uint8_t *bytes) {
     }
 }
 
-static void make_packets(void) {
+static inline void make_packets(void) {
     for (size_t i = 0; i < PACKETS; i++) {
         packets.src4[i] = (uint32_t)crowded(UINT32_MAX);
         packets.dst4[i] = (uint32_t)crowded(UINT32_MAX);
@@ -122,7 +122,7 @@ static struct answers {
     int32_t index[PACKETS];
 } fast, slow;
 
-static void judge4(const pastore_table *table, size_t n, int32_t *fast_index, int32_t *slow_index) {
+static inline void judge4(const pastore_table *table, size_t n, int32_t *fast_index, int32_t *slow_index) {
     const pastore_columns4 c = {.src = packets.src4,
                                 .dst = packets.dst4,
                                 .protocol = packets.protocol,
@@ -135,7 +135,7 @@ static void judge4(const pastore_table *table, size_t n, int32_t *fast_index, in
         fail("IPv4 lookup refused", n, 0);
 }
 
-static void judge6(const pastore_table *table, size_t n, int32_t *fast_index, int32_t *slow_index) {
+static inline void judge6(const pastore_table *table, size_t n, int32_t *fast_index, int32_t *slow_index) {
     const pastore_columns6 c = {.src = packets.src6,
                                 .dst = packets.dst6,
                                 .protocol = packets.protocol,
