@@ -15,8 +15,8 @@ include ext/libpastore.mk
 demo: $(VENV)/built ## set up, then the whole way once on the bundled example
 	@scripts/demo $(BIN)/pastore
 
-test: $(VENV)/tested ## set up, then all tests
-	$(BIN)/python -m pytest $(PYTEST)
+test: $(VENV)/tested ## set up, then all tests on all processors; WORKERS=0 for none but this one
+	$(BIN)/python -m pytest -n $(or $(WORKERS),auto) --dist loadgroup $(PYTEST)
 
 proof: $(VENV)/tested ## the table against the kernel's nftables, with figures; PACKETS=200000 a rule set and family; every bit of stored tables
 	PASTORE_PROOF=1 PASTORE_PROOF_PACKETS=$(or $(PACKETS),200000) $(BIN)/python -m pytest -q tests/oracle/test_kernel.py \

@@ -21,6 +21,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file on one worker, as they share what it has made; a domain is made once, for its whole folder."""
+    for item in items:
+        folder = item.path.parent
+        item.add_marker(pytest.mark.xdist_group(str(folder if (folder / "conftest.py").exists() else item.path)))
+
+
 @pytest.fixture(scope="session")
 def data() -> Path | None:
     """Return the folder of rule sets and exports that are not ours, None where there is none."""
