@@ -18,8 +18,8 @@ demo: $(VENV)/built ## set up, then the whole way once on the bundled example
 test: $(VENV)/tested ## set up, then all tests
 	$(BIN)/python -m pytest $(PYTEST)
 
-proof: $(VENV)/tested ## the table against the kernel's nftables, with figures; PACKETS=100000 a rule set and family
-	PASTORE_PROOF_PACKETS=$(or $(PACKETS),100000) $(BIN)/python -m pytest -q tests/oracle/test_kernel.py $(PYTEST)
+proof: $(VENV)/tested ## the table, and exported rulesets, against the kernel's nftables, with figures; PACKETS=100000 a rule set and family
+	PASTORE_PROOF_PACKETS=$(or $(PACKETS),100000) $(BIN)/python -m pytest -q tests/oracle/test_kernel.py tests/oracle/test_export_nftables.py $(PYTEST)
 
 fuzz: $(VENV)/fuzzed ## every fuzz target for SECONDS_EACH=60 seconds; TARGETS="reg ldif" for some
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS_EACH),60) $(TARGETS)
