@@ -49,8 +49,8 @@ def command(
 ) -> None:
     """Write the policy of SRC in another format.
 
-    reg, ldif, json and netsh hold the policy itself. wfas (PowerShell for Windows Firewall), nftables, swanctl (strongSwan) and csv
-    hold what it does on a host: say with --me and the options after it which one.
+    reg, ldif, json and netsh hold the policy itself. wfas (PowerShell for Windows Firewall), nftables, swanctl (strongSwan)
+    and csv hold what it does on a host: say with --me and the options after it which one.
 
     Without --secrets, json and swanctl leave pre-shared keys out, and reg, ldif, netsh and wfas refuse a policy that has one:
     imported without its key, the rule would no longer protect what it did. Exit status 1 if the policy was read with errors and
@@ -116,16 +116,20 @@ def expansion_of(policy: "Policy", options: dict[str, Any]) -> "tuple[Expansion,
 
 
 def expanded(policy: "Policy", to: str, options: dict[str, Any], *, secrets: bool) -> "tuple[bytes, tuple[Finding, ...]]":
-    """Return what a policy does on a host in a format, and what is lost in it; ends with exit status 2 if it cannot be written."""
-    from pastore.export import nftables, swanctl
+    """Return what a policy does on a host in a format, and what is lost; ends with exit status 2 if it cannot be written."""
+    from pastore.export import SecretsWithheldError, nftables, swanctl, wfas
     from pastore.findings.render import printable
 
     expansion, told = expansion_of(policy, options)
     try:
         if to == "nftables":
             data, lost = nftables.write(policy, expansion)
+        elif to == "wfas":
+            data, lost = wfas.write(policy, expansion, secrets=secrets)
         else:
             data, lost = swanctl.write(policy, expansion, secrets=secrets, me_known=bool(options["me"]))
+    except SecretsWithheldError as error:
+        withheld(to, str(error))
     except ValueError as error:
         cannot_answer(f"the policy cannot be written as {to}: {printable(str(error))}")
     return data, (*told, *lost)

@@ -3,7 +3,7 @@
 A connection for each way to authenticate and each tunnel, in IKEv1 as Windows speaks it; a child for each pair of traffic
 selectors, since a quick mode of IKEv1 negotiates one pair. Children are trapped: the first packet starts the negotiation, and
 nothing passes in clear text. What the policy allows or blocks before it protects is a child that passes or drops. Priorities are
-the order in which the policy tries its filters. What only blocks or allows is not strongSwan's business: `pastore.export.nftables`.
+the order in which the policy tries its filters. What only blocks or allows is the business of `pastore.export.nftables`.
 """
 
 import re
@@ -271,7 +271,7 @@ class _Writer:
         ]
         if len(pairs) > _MOST_CHILDREN:
             self._say(
-                f"it takes {len(pairs)} pairs of traffic selectors, more than the {_MOST_CHILDREN} that are written for one filter; "
+                f"it takes {len(pairs)} pairs of traffic selectors, more than the {_MOST_CHILDREN} that are written for one; "
                 "the filter is left out",
                 source,
                 is_error=True,

@@ -1,7 +1,7 @@
 """A policy as a table for spreadsheets: its specific filters in the order tried, one a line, as CSV (RFC 4180) in UTF-8.
 
-A spreadsheet takes a cell that begins with ``=`` and the like for a formula, and names of rules are anybody's. Such a cell gets an
-apostrophe before it, which spreadsheets read as "this is text".
+A spreadsheet takes a cell that begins with ``=`` and the like for a formula, and names of rules are anybody's. Such a cell gets
+an apostrophe before it, which spreadsheets read as "this is text".
 """
 
 import csv
