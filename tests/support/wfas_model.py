@@ -17,7 +17,7 @@ NUMBERS = {"TCP": 6, "UDP": 17, "ICMPv4": 1, "ICMPv6": 58}
 
 
 def addresses(values: list[str]) -> list[Range]:
-    found = []
+    found: list[Range] = []
     for value in values:
         if "-" in value:
             low, high = (ip_address(part) for part in value.split("-"))
@@ -68,17 +68,14 @@ def rule_of(command: Command) -> Rule:
     (protocol,) = given.get("Protocol", ["Any"])
     (direction,) = given.get("Direction", [None])
 
-    def read(name: str, how):  # type: ignore[no-untyped-def]
-        return how(given[name]) if name in given else None
-
     return Rule(
         direction,
         {"Any": {0, 1}, "Wired": {0}, "Wireless": {0}, "RemoteAccess": {1}}[interface],
         None if protocol == "Any" else NUMBERS.get(protocol) or int(protocol),
-        read("LocalAddress", addresses),
-        read("RemoteAddress", addresses),
-        read("LocalPort", ports),
-        read("RemotePort", ports),
+        addresses(given["LocalAddress"]) if "LocalAddress" in given else None,
+        addresses(given["RemoteAddress"]) if "RemoteAddress" in given else None,
+        ports(given["LocalPort"]) if "LocalPort" in given else None,
+        ports(given["RemotePort"]) if "RemotePort" in given else None,
     )
 
 

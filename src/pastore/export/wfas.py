@@ -6,6 +6,7 @@ it protects becomes IPsec rules with their sets, and exemptions for what is allo
 Microsoft's documentation of the NetSecurity module.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
@@ -48,6 +49,7 @@ _QM_MINUTES: Final = (5, 2879)
 _QM_KILOBYTES: Final = (20480, 2147483647)
 _MOST_SESSIONS: Final = 2147483647
 _MOST_PORTS: Final = 64  # single ports that a range is written as
+_UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
 _STORE: Final = ("PolicyStore", Code("$PolicyStore"))
 _GROUP: Final = ("Group", Code("$Group"))
 
@@ -87,11 +89,15 @@ def write(policy: Policy, expansion: Expansion, *, secrets: bool = False) -> Wri
     ValueError
         If a pre-shared key is not known, or what is blocked is too ragged to be cut exactly.
     """
-    for rule in rules_with_keys(policy):
-        if not secrets:
+    keyed = rules_with_keys(policy)
+    for rule in policy.rules:
+        if rule in keyed and not secrets:
             raise SecretsWithheldError(f"rule {rule.label!r} has a pre-shared key")
         if any(method.kind == AuthKind.PRESHARED_KEY and method.key is None for method in rule.auth_methods):
             raise ValueError(f"the pre-shared key of rule {rule.label!r} is not known")
+        texts = [method.key.reveal() if method.key else method.certificate_authority for method in rule.auth_methods]
+        if any(_UNWRITABLE.search(text) for text in texts):
+            raise ValueError(f"a key or an authority of rule {rule.label!r} holds a character that cannot be written")
     writer = _Writer(policy, expansion)
     try:
         lines = writer.lines()
@@ -136,7 +142,7 @@ class _Writer:
                         "New-NetFirewallRule",
                         part,
                         name,
-                        ("DisplayName", self._display(part.row)),
+                        ("DisplayName", _display(self._label(part.row))),
                         ("Direction", direction),
                         ("Action", "Block"),
                         ("InterfaceType", interface),
@@ -251,7 +257,7 @@ class _Writer:
                     "New-NetIPsecRule",
                     part,
                     name,
-                    ("DisplayName", self._display(each.rank)),
+                    ("DisplayName", _display(self._label(each.rank))),
                     ("Mode", "Tunnel" if each.endpoints else "Transport"),
                     *tunnel,
                     ("InboundSecurity", inbound),
@@ -278,7 +284,7 @@ class _Writer:
                     "New-NetIPsecRule",
                     part,
                     name,
-                    ("DisplayName", self._display(part.row)),
+                    ("DisplayName", _display(self._label(part.row))),
                     ("Mode", "Transport"),
                     ("InboundSecurity", "None"),
                     ("OutboundSecurity", "None"),
@@ -439,7 +445,7 @@ class _Writer:
             _STORE,
             _GROUP,
             ("Name", self._name()),
-            ("DisplayName", f"{shown(self._policy.name) or 'policy'}, {variable}".replace("|", "/")),
+            ("DisplayName", _display(f"{self._policy.name or 'policy'}, {variable}")),
             ("Proposal", names),
             *parameters,
         )
@@ -450,11 +456,6 @@ class _Writer:
     def _label(self, at: int) -> str:
         source = self._filters.source(at)
         return (source.rule or source.text) if source else f"row {at}"
-
-    def _display(self, at: int) -> str:
-        """Return a name that Windows takes for what it is: no separator, no resource, and not every rule at once."""
-        text = shown(self._label(at)).replace("|", "/").strip()
-        return f"rule {text}" if not text or text.startswith("@") or text.lower() == "all" else text
 
     def _say(self, message: str, source: object, *, is_error: bool = False) -> None:
         if not isinstance(source, PolicyFilter):
@@ -470,6 +471,12 @@ class _Writer:
             self._told.add((message, ""))
             severity = Severity.ERROR if is_error else Severity.WARNING
             self.findings.append(Finding("PA420", message, origin or self._policy.origin, severity=severity))
+
+
+def _display(label: str) -> str:
+    """Return a name that Windows takes for what it is: no separator, no resource, and not every rule at once."""
+    text = shown(label).replace("|", "/").strip()
+    return f"rule {text}" if not text or text.startswith("@") or text.lower() == "all" else text
 
 
 def _of_both(parts: list[Part]) -> Iterator[tuple[tuple[int, ...], Part]]:
