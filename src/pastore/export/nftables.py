@@ -157,7 +157,7 @@ class _Writer:
             assert isinstance(source, PolicyFilter)  # exemptions block nothing
             self._say(
                 f"rule {source.rule!r} blocks protocol 50 as well, and Linux shows its filters the ESP packets that carry what "
-                "other rules protect: put rules that accept those that are meant at the top of the chains input and output",
+                "is protected: put rules that accept them at the top of the chains input and output",
                 source,
             )
             return
