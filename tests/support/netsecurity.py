@@ -139,6 +139,7 @@ SIGNATURES: Final[dict[str, dict[str, Check]]] = {
     },
 }
 LISTS: Final = ("LocalAddress", "RemoteAddress", "LocalPort", "RemotePort", "Proposal", "Encapsulation")
+LONGEST: Final = 200  # not documented; people who import lists of addresses meet a limit of about a thousand
 PARAMETER_SETS: Final = ({"Kerberos", "Machine"}, {"Machine", "PreSharedKey"})
 VALID_PAIRS: Final = (
     ("None", "None"),
@@ -165,6 +166,8 @@ def faults(commands: list[Command]) -> list[str]:
             elif values is None:
                 if command.name != "New-NetIPsecAuthProposal" or parameter in ("PreSharedKey", "Authority", "AuthorityType"):
                     found.append(f"-{parameter} of {command.name} is no switch")
+            elif len(values) > LONGEST:
+                found.append(f"-{parameter} with {len(values)} values")
             elif len(values) > 1 and parameter not in LISTS:
                 found.append(f"-{parameter} takes one value, not {values}")
             else:

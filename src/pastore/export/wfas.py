@@ -9,6 +9,7 @@ Microsoft's documentation of the NetSecurity module.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
+from itertools import product as cartesian
 from typing import Final
 
 from pastore.export.gathering import SecretsWithheldError, Written, rules_with_keys
@@ -48,6 +49,7 @@ _MINUTES: Final = (1, 2879)
 _QM_MINUTES: Final = (5, 2879)
 _QM_KILOBYTES: Final = (20480, 2147483647)
 _MOST_SESSIONS: Final = 2147483647
+_LONGEST_LIST: Final = 200  # ranges of a rule: people who import lists of thousands find that Windows refuses about a thousand
 _MOST_PORTS: Final = 64  # single ports that a range is written as
 _UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
 _STORE: Final = ("PolicyStore", Code("$PolicyStore"))
@@ -137,17 +139,17 @@ class _Writer:
         for way, direction in _DIRECTIONS.items():
             parts = [part for family in (4, 6) for part in blocked(self._filters, way, family, owner)]
             for families, part in _of_both(parts):
-                for name, interface in self._named(part):
+                for name, interface, piece in self._named(part):
                     yield from self._each_protocol(
                         "New-NetFirewallRule",
-                        part,
+                        piece,
                         name,
                         ("DisplayName", _display(self._label(part.row))),
                         ("Direction", direction),
                         ("Action", "Block"),
                         ("InterfaceType", interface),
-                        *_ends(families, part.product[0], part.product[1]),
-                        *_ports(part.product[3], part.product[4]),
+                        *_ends(families, piece.product[0], piece.product[1]),
+                        *_ports(piece.product[3], piece.product[4]),
                     )
 
     def _one_way(self) -> None:
@@ -164,11 +166,11 @@ class _Writer:
                     self._filters.source(at),
                 )
 
-    def _named(self, part: Part) -> Iterator[tuple[str, str]]:
-        """Yield a name for each rule that a part takes, with its interface type."""
-        for types in part.product[2]:
-            for interface in _TYPES[types]:
-                yield self._name(), interface
+    def _named(self, part: Part) -> Iterator[tuple[str, str, Part]]:
+        """Yield a name for each rule that a part takes, with its interface type and what of the part it is."""
+        for local, remote, types, lports, rports in cartesian(*(_short(ranges) for ranges in part.product)):
+            for interface in (name for one in types for name in _TYPES[one]):
+                yield self._name(), interface, part._replace(product=(local, remote, types, lports, rports))
 
     def _name(self) -> str:
         self._number += 1
@@ -252,10 +254,10 @@ class _Writer:
             ends = zip(("LocalTunnelEndpoint", "RemoteTunnelEndpoint"), each.endpoints, strict=True)
             tunnel = [(name, str(address)) for name, address in ends]
         for part in _protocol_parts(each.conditions[0], ((each.rank, box) for box in boxes)):
-            for name, interface in self._named(part):
+            for name, interface, piece in self._named(part):
                 yield from self._each_protocol(
                     "New-NetIPsecRule",
-                    part,
+                    piece,
                     name,
                     ("DisplayName", _display(self._label(each.rank))),
                     ("Mode", "Tunnel" if each.endpoints else "Transport"),
@@ -265,8 +267,8 @@ class _Writer:
                     ("Phase1AuthSet", Code(f"${auth}.Name")),
                     ("QuickModeCryptoSet", Code(f"${quick}.Name")),
                     ("InterfaceType", interface),
-                    *_ends((each.conditions[0],), part.product[0], part.product[1]),
-                    *_ports(part.product[3], part.product[4], single=True),
+                    *_ends((each.conditions[0],), piece.product[0], piece.product[1]),
+                    *_ports(piece.product[3], piece.product[4], single=True),
                     key="IPsecRuleName",
                 )
 
@@ -279,18 +281,18 @@ class _Writer:
                 is_error=True,
             )
         for part in _protocol_parts(family, boxes):
-            for name, interface in self._named(part):
+            for name, interface, piece in self._named(part):
                 yield from self._each_protocol(
                     "New-NetIPsecRule",
-                    part,
+                    piece,
                     name,
                     ("DisplayName", _display(self._label(part.row))),
                     ("Mode", "Transport"),
                     ("InboundSecurity", "None"),
                     ("OutboundSecurity", "None"),
                     ("InterfaceType", interface),
-                    *_ends((family,), part.product[0], part.product[1]),
-                    *_ports(part.product[3], part.product[4]),
+                    *_ends((family,), piece.product[0], piece.product[1]),
+                    *_ports(piece.product[3], piece.product[4]),
                     key="IPsecRuleName",
                 )
 
@@ -421,7 +423,8 @@ class _Writer:
         for methods in dict.fromkeys(each.settings.auth_methods for each in written):
             of_set = [each.conditions for each in written if each.settings.auth_methods == methods]
             for family in (4, 6):
-                for local, remote in products((part[2], part[3]) for part in of_set if part[0] == family):
+                ends = products((part[2], part[3]) for part in of_set if part[0] == family)
+                for local, remote in (pair for whole in ends for pair in cartesian(*map(_short, whole))):
                     name = self._name()
                     made_rule = command(
                         "New-NetIPsecMainModeRule",
@@ -491,6 +494,11 @@ def _of_both(parts: list[Part]) -> Iterator[tuple[tuple[int, ...], Part]]:
             yield (part.family,), part
         elif part.family == 4:
             yield (4, 6), part
+
+
+def _short(ranges: tuple[Range, ...]) -> list[tuple[Range, ...]]:
+    """Return ranges in lists that one rule takes."""
+    return [ranges[at : at + _LONGEST_LIST] for at in range(0, len(ranges), _LONGEST_LIST)]
 
 
 def _is_everywhere(part: Part) -> bool:

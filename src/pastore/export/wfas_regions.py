@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from pastore.export.protecting import Conditions, Protected, seen_from_here
-from pastore.filters.boxes import Box, Range, TooManyBoxesError, common, overlap, products, subtract, within
+from pastore.filters.boxes import Box, Range, TooManyBoxesError, carve, common, overlap, products, within
 from pastore.filters.specific import EXEMPTIONS, IN, OUT, SpecificFilters
 from pastore.model import Action
 
 ANY_PROTOCOL: Final = (0, 255)
 ANY_PORTS: Final = (0, 65535)
 EVERY: Final = {4: (0, (1 << 32) - 1), 6: (0, (1 << 128) - 1)}
-LIMIT: Final = 5_000  # boxes; more would be a script that nobody can read, nor Windows carry out soon
+LIMIT: Final = 20_000  # boxes; more would be a script that nobody can read, nor Windows carry out soon
 
 # A box here: local addresses, remote addresses, interface types, and after them protocol, local ports, remote ports.
 _MULTICAST: Final = {4: (0xE0000000, 0xEFFFFFFF), 6: (0xFF << 120, (1 << 128) - 1)}
@@ -94,17 +94,17 @@ def blocked(filters: SpecificFilters, way: int, family: int, owner: "dict[int, o
         passing = [
             (*piece[:3], ANY_PORTS, ANY_PORTS)
             for region in of_named.values()
-            for piece in subtract(box, _boxes(region), limit=LIMIT)
+            for piece in carve(box, _boxes(region), limit=LIMIT)
         ]
-        inside = subtract(box, dict.fromkeys(passing), limit=LIMIT)
+        inside = carve(box, dict.fromkeys(passing), limit=LIMIT)
         whole += [(at, piece) for piece in inside]
-        rest += [(at, piece) for piece in subtract(box, inside, limit=LIMIT)]
+        rest += [(at, piece) for piece in carve(box, inside, limit=LIMIT)]
     yield from _parts(family, None, whole, owner)
     yield from _parts(family, others, rest, owner)
     # Protocols that are blocked alike share their rules.
     alike: dict[tuple[tuple[int, Box], ...], list[int]] = {}
     for number, region in of_named.items():
-        left = tuple((at, piece) for at, box in region for piece in subtract(box, _boxes(whole), limit=LIMIT))
+        left = tuple((at, piece) for at, box in region for piece in carve(box, _boxes(whole), limit=LIMIT))
         if left:
             alike.setdefault(left, []).append(number)
     for pieces, numbers in alike.items():
@@ -119,10 +119,12 @@ def _region(rows: list[Row]) -> list[tuple[int, Box]]:
         if row.action is not Action.BLOCK:
             passing.append(row.box)
             continue
-        for piece in subtract(row.box, passing, limit=LIMIT):
-            if not any(within(piece, box) for _, box in found):
-                found = [(at, box) for at, box in found if not within(box, piece)]
-                found.append((row.at, piece))
+        pieces = carve(row.box, passing, limit=LIMIT)
+        near = [box for _, box in found if overlap(row.box, box)]  # pieces of one row never lie within each other
+        pieces = [piece for piece in pieces if not any(within(piece, box) for box in near)]
+        if near:
+            found = [(at, box) for at, box in found if not any(within(box, piece) for piece in pieces)]
+        found += [(row.at, piece) for piece in pieces]
         if len(found) > LIMIT:
             raise TooManyBoxesError
     return found
@@ -167,7 +169,7 @@ def unicast(filters: SpecificFilters, family: int) -> tuple[Range, ...]:
         out.append((_BROADCAST, _BROADCAST))
         exempt = filters["exempt"] == EXEMPTIONS.index("broadcast")
         out += [(int(words[1]), int(words[1])) for words in filters["dst_lo"][exempt]]
-    return tuple(box[0] for box in sorted(subtract((EVERY[family],), [(part,) for part in out])))
+    return tuple(box[0] for box in sorted(carve((EVERY[family],), [(part,) for part in out], limit=LIMIT)))
 
 
 def secured(each: Protected, allowed: tuple[Range, ...], earlier: Iterable[Protected]) -> tuple[list[Box], bool]:
@@ -187,7 +189,7 @@ def secured(each: Protected, allowed: tuple[Range, ...], earlier: Iterable[Prote
         for other in earlier
         if other.conditions[0] == each.conditions[0] and (other.settings, other.endpoints) != (each.settings, each.endpoints)
     ]
-    left = [piece for part in start for piece in subtract(part, cuts, limit=LIMIT)]
+    left = [piece for part in start for piece in carve(part, cuts, limit=LIMIT)]
     if all(piece[4:] == box[4:] for piece in left):
         return left, True
     return start, False
@@ -213,16 +215,18 @@ def exempt(filters: SpecificFilters, family: int, secure: list[tuple[int, Box]])
     for way in (IN, OUT):
         allowed[way], dropped[way] = _within_secure(rows_of(filters, way, family), secure)
     both: list[tuple[int, Box]] = []
+    known: set[Box] = set()
     one_way: dict[int, None] = {}
     for way, other in ((IN, OUT), (OUT, IN)):
         # What is blocked the other way may be exempt: it stays blocked.
         there = [box for _, box in (*allowed[other], *dropped[other])]
         for at, box in allowed[way]:
             met = [part for cut in there if (part := common(box, cut)) is not None]
-            both += [(at, part) for part in met if not any(within(part, known) for _, known in both)]
+            both += [(at, part) for part in met if part not in known]
+            known.update(met)
             if len(both) > LIMIT:
                 raise TooManyBoxesError
-            if subtract(box, met, limit=LIMIT):
+            if carve(box, met, limit=LIMIT):
                 one_way[at] = None
     return both, list(one_way)
 
@@ -231,15 +235,17 @@ def _within_secure(rows: list[Row], secure: list[tuple[int, Box]]) -> tuple[list
     """Return what is allowed, and what is blocked, within what is protected."""
     found: dict[Action, list[tuple[int, Box]]] = {Action.ALLOW: [], Action.BLOCK: []}
     before: dict[Action, list[Box]] = {action: [] for action in Action}
+    known: set[tuple[Action, Box]] = set()
     for row in rows:
         box = (*row.box[:3], row.protocols, *row.box[3:])
         if row.action is not Action.PROTECT:
             others = [cut for action, boxes in before.items() if action is not row.action for cut in boxes]
             for _, protected in secure:
                 part = common(box, protected)
-                if part is not None and not any(within(part, known) for _, known in found[row.action]):
+                if part is not None and (row.action, part) not in known:
+                    known.add((row.action, part))
                     cuts = [cut for cut in others if overlap(cut, part)]
-                    found[row.action] += [(row.at, piece) for piece in subtract(part, cuts, limit=LIMIT)]
+                    found[row.action] += [(row.at, piece) for piece in carve(part, cuts, limit=LIMIT)]
             if len(found[row.action]) > LIMIT:
                 raise TooManyBoxesError
         before[row.action].append(box)
