@@ -148,10 +148,9 @@ def test_a_permit_list_in_a_block_all_has_no_rule_that_allows_and_none_that_over
 
 def test_whole_policies_with_many_holes_are_cut_exactly() -> None:
     draw = random.Random(4)
-    holes = [
-        f"tcp 10.{draw.randrange(256)}.{draw.randrange(256)}.0/{draw.randrange(20, 30)} > me:{draw.randrange(9)}"
-        for _ in range(40)
-    ]
+    # More addresses than one rule takes, and more holes than are cut out one after another.
+    places = [(draw.randrange(256), draw.randrange(256), draw.randrange(20, 30), draw.randrange(1, 3)) for _ in range(500)]
+    holes = [f"tcp 10.{one}.{two}.0/{length} > me:{port}" for one, two, length, port in places]
     made = policy(
         *(rule(f"Hole {at}", "allow", flt(text, name=str(at))) for at, text in enumerate(dict.fromkeys(holes))),
         rule("All", "block", "me > any", flt("any > me", families=(6,), name="six")),
