@@ -16,12 +16,28 @@ TABLE = "inet pastore"
 def judge(exported: bytes, filters: SpecificFilters, packets: PacketBatch) -> kernel.Answers:
     """Let the kernel judge packets by an exported ruleset; it says actions, and never a row."""
 
-    def scripts(*_: Any, **__: Any) -> Iterator[str]:
-        yield exported.decode()
+    def scripts(*_: Any, rules_a_script: int = 5000) -> Iterator[str]:
+        yield from parts(exported.decode(), rules_a_script)
         yield instrumented(exported.decode())
 
     with mock.patch.object(kernel, "ruleset", scripts):
         return kernel.judge(filters, packets)
+
+
+def parts(ruleset: str, rules_a_script: int) -> Iterator[str]:
+    """Yield a ruleset as it is or, where an ordinary user's messages to the kernel are too short for it, its rules in turns."""
+    chains = re.findall(r"^(\tchain (?:in|out)_\w+ \{\n)(.*?)^\t\}$", ruleset, re.MULTILINE | re.DOTALL)
+    if sum(rules.count("\n") for _, rules in chains) <= rules_a_script:
+        yield ruleset
+        return
+    frame = ruleset
+    for head, rules in chains:
+        frame = frame.replace(head + rules, head, 1)
+    yield frame
+    for head, rules in chains:
+        lines = rules.splitlines()
+        for start in range(0, len(lines), rules_a_script):
+            yield "\n".join([f"table {TABLE} {{", head, *lines[start : start + rules_a_script], "\t}", "}", ""])
 
 
 def instrumented(ruleset: str) -> str:
