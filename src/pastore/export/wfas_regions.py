@@ -18,6 +18,8 @@ ANY_PORTS: Final = (0, 65535)
 EVERY: Final = {4: (0, (1 << 32) - 1), 6: (0, (1 << 128) - 1)}
 LIMIT: Final = 20_000  # boxes; more would be a script that nobody can read, nor Windows carry out soon
 
+_PAIRS: Final = 100_000  # of boxes, that are compared to find those that lie within others
+
 # A box here: local addresses, remote addresses, interface types, and after them protocol, local ports, remote ports.
 _MULTICAST: Final = {4: (0xE0000000, 0xEFFFFFFF), 6: (0xFF << 120, (1 << 128) - 1)}
 _BROADCAST: Final = 0xFFFFFFFF
@@ -121,8 +123,8 @@ def _region(rows: list[Row]) -> list[tuple[int, Box]]:
             continue
         pieces = carve(row.box, passing, limit=LIMIT)
         near = [box for _, box in found if overlap(row.box, box)]  # pieces of one row never lie within each other
-        pieces = [piece for piece in pieces if not any(within(piece, box) for box in near)]
-        if near:
+        if near and len(near) * len(pieces) <= _PAIRS:  # what lies within another is no mistake, only not needed
+            pieces = [piece for piece in pieces if not any(within(piece, box) for box in near)]
             found = [(at, box) for at, box in found if not any(within(box, piece) for piece in pieces)]
         found += [(row.at, piece) for piece in pieces]
         if len(found) > LIMIT:
