@@ -18,9 +18,9 @@ demo: $(VENV)/built ## set up, then the whole way once on the bundled example
 test: $(VENV)/tested ## set up, then all tests on all processors; WORKERS=0 for none but this one
 	$(BIN)/python -m pytest -n $(or $(WORKERS),auto) --dist loadgroup $(PYTEST)
 
-proof: $(VENV)/tested ## the table against the kernel's nftables, with figures; PACKETS=200000 a rule set and family; every bit of stored tables
+proof: $(VENV)/tested ## table and exported rulesets against the kernel's nftables, with figures; PACKETS=200000 each; every bit of stored tables
 	PASTORE_PROOF=1 PASTORE_PROOF_PACKETS=$(or $(PACKETS),200000) $(BIN)/python -m pytest -q tests/oracle/test_kernel.py \
-		tests/oracle/test_core_harness.py $(PYTEST)
+		tests/oracle/test_export_nftables.py tests/oracle/test_core_harness.py $(PYTEST)
 
 fuzz: $(VENV)/fuzzed ## every fuzz target for SECONDS_EACH=60 seconds; TARGETS="reg ldif" for some
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS_EACH),60) $(TARGETS)

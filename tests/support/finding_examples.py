@@ -34,7 +34,7 @@ from pastore.model import (
     Rule,
     Secret,
 )
-from tests.support import directory_examples, export_examples, hive_examples, netsh_examples
+from tests.support import converted_examples, directory_examples, export_examples, hive_examples, netsh_examples
 from tests.support.captures import arp, ethernet, ipv4, pcap, tcp
 from tests.support.example import HKLM, LOCAL, registry
 from tests.support.policies import ESP_3DES_SHA1, KERBEROS, action, flt, guid, policy, rule
@@ -403,7 +403,12 @@ def _asked(code: str) -> Callable[[], Example]:
     return lambda: Example({}, arguments, world)
 
 
-_OTHERS: Final = (*export_examples.EXAMPLES.items(), *hive_examples.EXAMPLES.items(), *netsh_examples.EXAMPLES.items())
+_OTHERS: Final = (
+    *export_examples.EXAMPLES.items(),
+    *hive_examples.EXAMPLES.items(),
+    *netsh_examples.EXAMPLES.items(),
+    *converted_examples.EXAMPLES.items(),
+)
 _ASKED: Final = {code: _asked(code) for code in directory_examples.EXAMPLES}
 EXAMPLES: Final = dict(sorted([*_OURS.items(), *_ASKED.items(), *(_from(code, make) for code, make in _OTHERS)]))
 """By code: a way to make the example."""

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
+from pastore.findings import Finding
 from pastore.ipsecdata.objects import StoredObject, parse_name, store
 from pastore.model import AuthKind, Policy, Rule
 
@@ -14,6 +15,13 @@ _UNSTORABLE: Final = re.compile("[\\0\ud800-\udfff]")  # a string ends at its NU
 
 class SecretsWithheldError(ValueError):
     """A format that must hold a policy's pre-shared keys was asked for without them."""
+
+
+class Written(NamedTuple):
+    """What was written, and what could not be."""
+
+    data: bytes
+    findings: tuple[Finding, ...]
 
 
 def listed(policies: Policy | Sequence[Policy]) -> tuple[Policy, ...]:

@@ -485,6 +485,9 @@ _CODES: Final = (
     Code("PA408", _W, "site of the computer is not known", "Give --site; on the computer, nltest /dsgetsite tells it."),
     Code("PA410", _W, "format cannot hold this", "Change the policy, or write it in another format."),
     Code("PA411", _W, "dynamic rule cannot be told as a filter", "Give the rule me at one end, or the same action both ways."),
+    Code("PA420", _W, "Windows Firewall cannot hold this", "Change the policy, or write that part of it by hand."),
+    Code("PA421", _W, "nftables cannot hold this", "Do by hand what is said, or change the policy."),
+    Code("PA422", _W, "strongSwan cannot hold this", "Change the policy, or write that part of it by hand."),
     # PA5xx: security
     Code("PA501", _W, "pre-shared key", "Use Kerberos or certificates: the key is stored in clear text."),
     Code(

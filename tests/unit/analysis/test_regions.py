@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pastore.analysis import regions
 from pastore.analysis.regions import Box, TooManyBoxesError, box_of, overlap, subtract
+from pastore.filters import boxes
 from pastore.filters.specific import SpecificFilters
 
 SIDES = (3, 3, 2, 2, 2, 1, 1)  # the highest value of each field: 3456 packets in all
@@ -61,7 +61,7 @@ class TestSubtracting:
         assert subtract(whole, [cut]) == [((last, last), *box()[1:])]
 
     def test_a_set_that_becomes_too_ragged_is_an_exception_and_not_a_long_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(regions, "BOX_LIMIT", 3)
+        monkeypatch.setattr(boxes, "BOX_LIMIT", 3)
         with pytest.raises(TooManyBoxesError):
             subtract(box(), [box((1, 2), (1, 2), (1, 1))])
         assert len(subtract(box(), [box((1, 2))])) == 2

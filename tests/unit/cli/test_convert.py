@@ -10,16 +10,18 @@ from pathlib import Path
 import pytest
 
 from pastore.export import policy_json, reg
-from pastore.model import Policy, Storage
+from pastore.model import AuthKind, AuthMethod, Policy, Secret, Storage
 from pastore.sources import load
 from tests.support import example
 from tests.support import stored as s
 from tests.support.command import Result
 from tests.support.command import pastore as run
 from tests.support.exporting import BASE, KEY, in_directory, keyed, policies
+from tests.support.policies import policy, rule
 from tests.unit.test_secrets import KEYS, forms, planted
 
 FORMATS = ("reg", "ldif", "json")
+KEYED = (AuthMethod(AuthKind.PRESHARED_KEY, Secret("correct horse")),)
 
 
 @pytest.fixture
@@ -104,13 +106,6 @@ class TestExitStatus:
         assert {finding.severity.value for finding in load(source).findings} == {"warning"}
         assert convert(source, "json", tmp_path / "out").status == 0
 
-    @pytest.mark.parametrize("target", ["wfas", "nftables", "swanctl", "csv"])
-    def test_2_for_a_format_that_is_not_in_this_version(self, source: Path, target: str) -> None:
-        result = run("convert", source, "-t", target)
-        assert result.status == 2
-        assert "is not in this version; it writes reg, ldif, json, netsh" in result.err
-        assert result.out == ""
-
     def test_2_for_a_format_that_is_none_or_not_given(self, source: Path) -> None:
         assert run("convert", source, "-t", "yaml").status == 2
         assert run("convert", source).status == 2
@@ -137,6 +132,23 @@ class TestExitStatus:
         result = run("convert", tmp_path / "acl", "-t", "json")
         assert result.status == 2
         assert "is a list of rows and no IPsec policy" in result.err
+        for target in ("wfas", "nftables", "swanctl"):
+            assert run("convert", tmp_path / "acl", "-t", target).status == 2
+
+    @pytest.mark.parametrize("option", [("--me", "10.9.0.7"), ("--order", "weight"), ("--target", "xp"), ("--default-exempt", 0)])
+    @pytest.mark.parametrize("target", FORMATS)
+    def test_2_for_an_option_about_a_host_with_a_format_that_holds_the_policy(
+        self, source: Path, target: str, option: tuple[object, ...]
+    ) -> None:
+        result = run("convert", source, "-t", target, *option)
+        assert result.status == 2
+        assert f"{option[0]} is for wfas, nftables, swanctl, csv only; {target} holds the policy as it is" in result.err
+
+    def test_2_for_a_policy_that_protects_nothing_as_swanctl(self, tmp_path: Path) -> None:
+        (tmp_path / "x.json").write_bytes(policy_json.write(policy(rule("x", "block", "any > me"))))
+        result = run("convert", tmp_path / "x.json", "-t", "swanctl")
+        assert result.status == 2
+        assert "cannot be written as swanctl: it protects nothing" in result.err
 
     def test_2_without_a_base_dn_and_with_one_that_is_none(self, source: Path) -> None:
         result = run("convert", source, "-t", "ldif")
@@ -206,7 +218,7 @@ class TestSecrets:
                 assert convert(paths[0], target, path, "--secrets").status == 0
                 assert policy_of(path).rules[0].auth_methods[0].key == policy.rules[0].auth_methods[0].key
             for path in paths:
-                for target in (*FORMATS, "csv"):
+                for target in (*FORMATS, "csv", "nftables", "swanctl", "wfas"):
                     result = run("convert", path, "-t", target, *(("--base-dn", BASE) if target == "ldif" else ()))
                     outputs += [result.out, result.err]
                 for command in (("show",), ("check",), ("explain", "tcp 10.1.2.3 > 10.9.0.7:1433")):
@@ -218,6 +230,74 @@ class TestSecrets:
         everything = "\n".join(outputs).encode()
         assert everything.count(b'"preshared_key"') == 150
         assert [key for key in KEYS if any(form in everything for form in (*forms(key), *encoded(key)))] == []
+
+
+SITE_FORMATS = ("wfas", "nftables", "swanctl", "csv")
+
+
+class TestWhatItDoesOnAHost:
+    """The formats that hold what a policy does; what is in them is shown in tests/unit/export and tests/oracle."""
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Path:
+        path = tmp_path / "site.json"
+        made = policy(
+            rule("Data", "protect", "tcp me > 10.8.0.0/16:1433", auth=KEYED),
+            rule("Web", "allow", "tcp any > me:80"),
+            rule("Names", "allow", "udp me > dns-servers:53"),
+            rule("Rest", "block", "any > me"),
+        )
+        path.write_bytes(policy_json.write(made, secrets=True))
+        return path
+
+    @pytest.mark.parametrize("target", SITE_FORMATS)
+    def test_it_is_the_host_that_is_named(self, source: Path, tmp_path: Path, target: str) -> None:
+        options = ("--me", "10.9.0.7/24", "--dns-server", "10.9.0.53", "--secrets")
+        result = convert(source, target, tmp_path / "out", *options)
+        assert result.status == 0, result.err
+        assert "10.9.0.7" in (tmp_path / "out").read_text("utf-8-sig")
+        assert ("10.9.0.53" in (tmp_path / "out").read_text("utf-8-sig")) == (target in ("nftables", "csv", "wfas"))
+
+    @pytest.mark.parametrize("target", SITE_FORMATS)
+    def test_servers_that_are_not_given_are_told(self, source: Path, tmp_path: Path, target: str) -> None:
+        result = convert(source, target, tmp_path / "out", "--me", "10.9.0.7", "--secrets")
+        assert "PA402" in result.err
+
+    @pytest.mark.parametrize("target", SITE_FORMATS)
+    def test_a_filter_that_cannot_be_applied_is_not_in_it_and_the_status_is_1(self, tmp_path: Path, target: str) -> None:
+        made = policy(rule("x", "block", "tcp 10.0.0.9/255.0.255.0 > me"), rule("y", "protect", "me > 10.8.0.0/16", auth=KEYED))
+        (tmp_path / "x.json").write_bytes(policy_json.write(made, secrets=True))
+        result = convert(tmp_path / "x.json", target, tmp_path / "out", "--secrets", "--me", "10.9.0.7")
+        assert result.status == 1
+        assert "error PA203" in result.err
+
+    def test_no_key_is_written_unless_asked_for(self, source: Path, tmp_path: Path) -> None:
+        outputs = []
+        for target, status in zip(SITE_FORMATS, (2, 0, 0, 0), strict=True):
+            result = convert(source, target, tmp_path / target, "--me", "10.9.0.7")
+            assert result.status == status
+            outputs += [result.out, result.err, (tmp_path / target).read_text() if status == 0 else ""]
+        assert "give --secrets" in outputs[1]
+        assert "correct horse" not in "".join(outputs)
+        for target in ("wfas", "swanctl"):
+            output = tmp_path / f"{target} with keys"
+            result = convert(source, target, output, "--me", "10.9.0.7", "--secrets")
+            assert "holds pre-shared keys in clear text" in result.err
+            assert "correct horse" in output.read_text("utf-8-sig")
+            assert stat.S_IMODE(output.stat().st_mode) == 0o600
+
+    def test_csv_takes_lists_and_compiled_tables_too(self, source: Path, tmp_path: Path) -> None:
+        (tmp_path / "acl").write_text("@10.0.0.1/32\t10.2.0.0/16\t0 : 65535\t80 : 80\t0x06/0xFF\n")
+        result = run("convert", tmp_path / "acl", "-t", "csv")
+        assert (result.status, len(result.lines)) == (0, 2)
+        assert run("compile", source, "--me", "10.9.0.7", "-o", tmp_path / "t.pastore").status == 0
+        straight = run("convert", source, "-t", "csv", "--me", "10.9.0.7")
+        assert run("convert", tmp_path / "t.pastore", "-t", "csv").out == straight.out
+        assert run("convert", tmp_path / "t.pastore", "-t", "csv", "--me", "10.9.0.7").status == 2
+
+    @pytest.mark.parametrize("option", [("--me", "10.9.0.700"), ("--order", "none"), ("--target", "nftables")])
+    def test_2_for_a_host_that_is_none(self, source: Path, option: tuple[str, str]) -> None:
+        assert run("convert", source, "-t", "nftables", *option).status == 2
 
 
 def encoded(key: str) -> list[bytes]:
