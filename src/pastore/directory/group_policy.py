@@ -108,15 +108,13 @@ def assigning(session: Session, gpo: Entry, policy: str, name: str, description:
     """
     pointer_dn = f"{POINTER},{gpo.dn}"
     changes: list[Change] = []
-    pointer: Entry | None = None
-    dn = gpo.dn
-    for part in ("Machine", "Microsoft", "Windows", "IPSEC"):
-        dn = f"CN={part},{dn}"
-        found = _entry(session, dn)
-        if found is None and part != "IPSEC":
-            changes.append(Add(dn, {"objectClass": (b"top", b"container"), "cn": (part.encode(),)}))
-        elif part == "IPSEC":
-            pointer = found
+    pointer = _entry(session, pointer_dn)
+    if pointer is None:
+        dn = gpo.dn
+        for part in ("Machine", "Microsoft", "Windows"):
+            dn = f"CN={part},{dn}"
+            if _entry(session, dn) is None:
+                changes.append(Add(dn, {"objectClass": (b"top", b"container"), "cn": (part.encode(),)}))
     wanted = {"ipsecOwnersReference": policy, "ipsecName": name, "description": description}
     before = ""
     if pointer is None:
