@@ -14,8 +14,8 @@ References back to owners are never ahead of the references forward: a filter li
 ([MS-GPIPSEC] 2.2.1.3.1). They come after a new reference and go before an old one. docs/adr/019-publishing.md says more.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pastore.directory import Access, DirectoryError
@@ -176,17 +176,24 @@ def publish(
         link = Assigning("", (), "", is_off=False)
         if found is not None:
             link = assigning(session, found, made.policy, wanted.name, wanted.description)
-            made = Plan(made.policy, _before_deletions(made.changes, link.changes), made.findings, made.keys)
-        if not dry_run:
-            _carry_out(session, made.changes, told)
-            left = _read_and_plan(session, wanted, container, remove_unused).changes if made.changes else ()
+            made = replace(made, changes=_before_deletions(made.changes, link.changes))
+        if not dry_run and made.changes:
+            total = len(made.changes)
+            kept = [change for change in made.changes if not isinstance(change, Delete)]
+            _carry_out(session, kept, told, 0, total)
+            # What is there now, and whether anybody has come to use what is to be deleted.
+            left = _read_and_plan(session, wanted, container, remove_unused).changes
             if found is not None and link.changes:
                 left += assigning(session, find_gpo(session, found.dn), made.policy, wanted.name, wanted.description).changes
-            if left:
-                message = f"{left[0].dn[:200]!r} is not as it was written: somebody else writes there too; publish again"
+            other = next((change for change in left if not isinstance(change, Delete)), None)
+            if other is not None:
+                message = f"{other.dn[:200]!r} is not as it was written: somebody else writes there too; publish again"
                 raise DirectoryError("PA178", message)
-        other = link.before if parse_name(link.before) != parse_name(made.policy) else ""
-        return Published(made, (*session.findings, *made.findings), link.name, other, link.is_off)
+            gone = [change for change in made.changes if change in left]
+            _carry_out(session, gone, told, len(kept), total)
+            made = replace(made, changes=(*kept, *gone))
+        before = link.before if parse_name(link.before) != parse_name(made.policy) else ""
+        return Published(made, (*session.findings, *made.findings), link.name, before, link.is_off)
 
 
 def _read_and_plan(session: "Session", wanted: Policy, container: str, remove: bool) -> Plan:
@@ -200,14 +207,16 @@ def _before_deletions(changes: tuple[Change, ...], more: tuple[Change, ...]) -> 
     return (*(change for change in changes if not isinstance(change, Delete)), *more, *deletions)
 
 
-def _carry_out(session: "Session", changes: tuple[Change, ...], told: Callable[[Change], None] | None) -> None:
-    for number, change in enumerate(changes):
+def _carry_out(
+    session: "Session", changes: Sequence[Change], told: Callable[[Change], None] | None, done: int, total: int
+) -> None:
+    for number, change in enumerate(changes, done):
         try:
             session.write(change)
         except DirectoryError as error:
             if not number:
                 raise
-            message = f"after {number} of {len(changes)} changes, which leave the store whole: {error}"
+            message = f"after {number} of {total} changes, which leave the store whole: {error}"
             raise UnfinishedError(error.code, message) from None
         if told is not None:
             told(change)

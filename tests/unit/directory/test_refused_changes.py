@@ -10,21 +10,29 @@ import pytest
 from pastore.directory import Access, DirectoryError
 from pastore.export import ldif
 from pastore.export.publishing import UnfinishedError, publish
+from pastore.model import Secret
+from tests.support.certificates import Authority
 from tests.support.command import pastore as run
 from tests.support.directory_examples import BASE, CONTAINER, made
 from tests.support.exporting import keyed
 from tests.support.hostile_ldap import (
     ADD,
     ADDED,
+    MODIFIED,
+    MODIFY,
     Conversation,
     Directory,
     Request,
+    Server,
     domain_entries,
+    entries_of_ldif,
     message,
     result,
     serving,
 )
+from tests.support.policies import guid
 
+DELETE, DELETED = 0x4A, 0x6B
 PASSWORD = "Planted-Password-52"
 FIRST = min(f"CN=ipsecFilter{{{rule.filter_lists[0].guid}}},{CONTAINER}" for rule in made().rules)
 
@@ -112,6 +120,68 @@ def test_a_connection_that_ends_at_a_change_is_told(folder: Path) -> None:
     with serving(Directory(domain_entries(BASE), script=hang_up), folder) as server, pytest.raises(DirectoryError) as refused:
         publish(made(), server.url, Access(timeout=5))
     assert refused.value.code == "PA173"
+
+
+@pytest.mark.parametrize("how", ["self-signed", "expired", "wrong name", "unknown"])
+def test_pa172_nothing_is_said_to_a_server_whose_certificate_is_not_right(tmp_path: Path, how: str) -> None:
+    ours, other = Authority(tmp_path), Authority(tmp_path, "Somebody else")
+    tls = {
+        "self-signed": lambda: ours.server("localhost", self_signed=True),
+        "expired": lambda: ours.server("localhost", expired=True),
+        "wrong name": lambda: ours.server("other.example"),
+        "unknown": lambda: other.server("localhost"),
+    }[how]()
+    access = Access(user="writer", password=Secret(PASSWORD), ca_file=str(ours.file), timeout=5)
+    served = Directory(domain_entries(BASE), tls=tls, from_start=True, users={"writer": PASSWORD}, script=Refusing(0, after=99))
+    with Server(served.serve) as server:
+        url = f"ldaps://localhost:{server.port}"
+        with pytest.raises(DirectoryError) as refused:
+            publish(made(), url, access)
+        assert refused.value.code == "PA172"
+        assert {kind for kind, _ in served.log} <= {"tls"}
+        waived = publish(made(), url, replace(access, insecure=True), dry_run=True)
+    assert [finding.code for finding in waived.findings] == ["PA505"]
+
+
+def test_pa178_what_somebody_has_come_to_use_is_not_deleted(folder: Path) -> None:
+    """Between the first reading and the deletions another policy takes a list."""
+    first = made()
+    less = replace(first, rules=first.rules[:1])
+    gone = first.rules[1]
+    found = {**domain_entries(BASE), **entries_of_ldif(ldif.write(first, base_dn=BASE))}
+    dn = f"CN=ipsecFilter{{{gone.filter_lists[0].guid}}},{CONTAINER}"
+    policy = f"CN=ipsecPolicy{{{first.guid}}},{CONTAINER}"
+    deleted: list[str] = []
+
+    def serve(conversation: Conversation, request: Request) -> bool:
+        if request.tag == MODIFY:
+            name = request.parts[0][1].decode()
+            if name == policy:
+                rules = [value for value in found[name]["ipsecNFAReference"] if str(gone.guid) not in str(value)]
+                found[name]["ipsecNFAReference"] = rules
+                found[f"CN=ipsecNFA{{{guid('theirs')}}},{CONTAINER}"] = {
+                    "objectClass": ["ipsecNFA"],
+                    "ipsecFilterReference": [dn],
+                }
+            else:
+                found[name]["ipsecOwnersReference"] = [policy]
+            conversation.send(message(request.number, result(MODIFIED, 0)))
+        elif request.tag == DELETE:
+            deleted.append(request.content.decode())
+            conversation.send(message(request.number, result(DELETED, 0)))
+        return request.tag in (MODIFY, DELETE)
+
+    with serving(Directory(found, script=serve), folder) as server:
+        planned = publish(less, server.url, remove_unused=True, dry_run=True)
+        assert dn in [change.dn for change in planned.plan.changes if change.verb == "delete"]
+        with pytest.raises(DirectoryError, match="somebody else writes there too; publish again") as refused:
+            publish(less, server.url, remove_unused=True)
+        assert refused.value.code == "PA178"
+        assert deleted == []
+        found[f"CN=ipsecNFA{{{guid('theirs')}}},{CONTAINER}"]["ipsecFilterReference"] = []
+        publish(less, server.url, remove_unused=True)
+    assert deleted[:1] == [f"CN=ipsecNFA{{{gone.guid}}},{CONTAINER}"]
+    assert dn in deleted
 
 
 def test_a_policy_that_is_not_whole_is_not_published(folder: Path) -> None:
