@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -186,6 +187,35 @@ def test_a_writer_that_is_killed_leaves_what_the_next_one_finishes(server: Direc
         assert dangling(server) == []
         publish(new(), url(server), ACCESS, remove_unused=True)
         assert read(server) == held(new())
+
+
+def test_readers_who_come_while_it_is_written_find_complete_policies(server: Directory) -> None:
+    publish(old(), url(server), ACCESS)
+    whole = (held(old()), held(new()))
+    is_over = threading.Event()
+    found: list[tuple[Policy | None, set[str]]] = []
+
+    def look() -> None:
+        while not is_over.is_set():
+            got = pastore.load(url(server), access=ACCESS)
+            policy = timeless(replace(got.policy, dn="")) if isinstance(got.policy, Policy) else None
+            found.append((policy, {finding.code for finding in got.findings} & DANGLING))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    try:
+        for _ in range(4):
+            publish(new(), url(server), ACCESS, remove_unused=True)
+            publish(old(), url(server), ACCESS, remove_unused=True)
+    finally:
+        is_over.set()
+        reader.join()
+    assert len(found) > 10
+    for policy, wrong in found:
+        assert policy is not None
+        assert wrong == set()
+        assert is_complete(policy, *whole)
+    assert any(policy not in whole for policy, _ in found) or len({policy for policy, _ in found}) > 1  # it was changed meanwhile
 
 
 def test_a_connection_that_breaks_is_told_with_what_was_written(server: Directory) -> None:

@@ -14,7 +14,8 @@ References back to owners are never ahead of the references forward: a filter li
 ([MS-GPIPSEC] 2.2.1.3.1). They come after a new reference and go before an old one. docs/adr/019-publishing.md says more.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -178,22 +179,24 @@ def publish(
             link = assigning(session, found, made.policy, wanted.name, wanted.description)
             made = replace(made, changes=_before_deletions(made.changes, link.changes))
         if not dry_run and made.changes:
-            total = len(made.changes)
             kept = [change for change in made.changes if not isinstance(change, Delete)]
-            _carry_out(session, kept, told, 0, total)
-            # What is there now, and whether anybody has come to use what is to be deleted.
-            left = _read_and_plan(session, wanted, container, remove_unused).changes
-            if found is not None and link.changes:
-                left += assigning(session, find_gpo(session, found.dn), made.policy, wanted.name, wanted.description).changes
-            other = next((change for change in left if not isinstance(change, Delete)), None)
-            if other is not None:
-                message = f"{other.dn[:200]!r} is not as it was written: somebody else writes there too; publish again"
-                raise DirectoryError("PA178", message)
+            writer = _Writer(session, len(made.changes), told)
+            writer.write(kept)
+            with writer.unfinished():
+                # What is there now, and whether anybody has come to use what is to be deleted.
+                left = _read_and_plan(session, wanted, container, remove_unused).changes
+                if found is not None and link.changes:
+                    left += assigning(session, find_gpo(session, found.dn), made.policy, wanted.name, wanted.description).changes
+                other = next((change for change in left if not isinstance(change, Delete)), None)
+                if other is not None:
+                    message = f"{other.dn[:200]!r} is not as it was written: somebody else writes there too; publish again"
+                    raise DirectoryError("PA178", message)
             gone = [change for change in made.changes if change in left]
-            _carry_out(session, gone, told, len(kept), total)
+            writer.write(gone)
             made = replace(made, changes=(*kept, *gone))
         before = link.before if parse_name(link.before) != parse_name(made.policy) else ""
-        return Published(made, (*session.findings, *made.findings), link.name, before, link.is_off)
+        told_twice = (*session.findings, *made.findings)  # the store may have been read twice
+        return Published(made, tuple(dict.fromkeys(told_twice)), link.name, before, link.is_off)
 
 
 def _read_and_plan(session: "Session", wanted: Policy, container: str, remove: bool) -> Plan:
@@ -207,19 +210,33 @@ def _before_deletions(changes: tuple[Change, ...], more: tuple[Change, ...]) -> 
     return (*(change for change in changes if not isinstance(change, Delete)), *more, *deletions)
 
 
-def _carry_out(
-    session: "Session", changes: Sequence[Change], told: Callable[[Change], None] | None, done: int, total: int
-) -> None:
-    for number, change in enumerate(changes, done):
+class _Writer:
+    """Writes changes, and tells of how many were written when something goes wrong."""
+
+    def __init__(self, session: "Session", total: int, told: Callable[[Change], None] | None) -> None:
+        self._session = session
+        self._total = total
+        self._told = told
+        self._done = 0
+
+    def write(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            with self.unfinished():
+                self._session.write(change)
+            self._done += 1
+            if self._told is not None:
+                self._told(change)
+
+    @contextmanager
+    def unfinished(self) -> Iterator[None]:
+        """Have an error say that something was written before it."""
         try:
-            session.write(change)
+            yield
         except DirectoryError as error:
-            if not number:
+            if not self._done:
                 raise
-            message = f"after {number} of {total} changes, which leave the store whole: {error}"
+            message = f"after {self._done} of {self._total} changes, which leave the store whole: {error}"
             raise UnfinishedError(error.code, message) from None
-        if told is not None:
-            told(change)
 
 
 def check_whole(wanted: Policy) -> None:
