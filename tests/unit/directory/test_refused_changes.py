@@ -94,6 +94,20 @@ def test_what_was_written_before_is_told(folder: Path) -> None:
     assert "which leave the store whole: the server refuses to add" in str(refused.value)
 
 
+def test_pa178_a_server_that_takes_everything_and_keeps_nothing(folder: Path) -> None:
+    def swallow(conversation: Conversation, request: Request) -> bool:
+        answers = {ADD: ADDED, MODIFY: MODIFIED}
+        if request.tag in answers:
+            conversation.send(message(request.number, result(answers[request.tag], 0)))
+        return request.tag in answers
+
+    keeping_nothing = Directory(domain_entries(BASE), script=swallow)
+    with serving(keeping_nothing, folder) as server, pytest.raises(UnfinishedError) as refused:
+        publish(made(), server.url)
+    assert refused.value.code == "PA178"
+    assert "is not as it was written" in str(refused.value)
+
+
 def test_no_answer_brings_a_secret_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that sends back what it was given."""
     key = "Planted-Key-53"
