@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pastore.api import compile as compile
     from pastore.api import load as load
     from pastore.api import open as open
+    from pastore.api import publish as publish
     from pastore.filters.specific import SpecificFilters as SpecificFilters
     from pastore.findings import Finding as Finding
     from pastore.matcher import Matcher as Matcher
@@ -36,6 +37,7 @@ _HOMES = {
     "compile": "pastore.api",
     "load": "pastore.api",
     "open": "pastore.api",
+    "publish": "pastore.api",
 }
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "compile",
     "load",
     "open",
+    "publish",
 ]
 
 

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from pastore.export.publishing import Published
+
     Verdict = Literal["rule", "action"]
 
-__all__ = ["Compiled", "Loaded", "compile", "compile_policy", "load", "open"]
+__all__ = ["Compiled", "Loaded", "compile", "compile_policy", "load", "open", "publish"]
 
 
 def load(
@@ -221,3 +223,51 @@ def open(path: str | PathLike[str]) -> Matcher:
         If it cannot be opened.
     """
     return Matcher.open(path)
+
+
+def publish(
+    policy: Policy,
+    url: str,
+    *,
+    access: Access | None = None,
+    gpo: str | None = None,
+    remove_unused: bool = False,
+    dry_run: bool = False,
+) -> "Published":
+    """Have a directory hold a policy; nothing is written if it does already.
+
+    Parameters
+    ----------
+    policy : Policy
+        A policy of the directory with the same GUID becomes this one.
+    url : str
+        ``ldaps://HOST``, ``ldap://HOST`` (with StartTLS) or ``ldapi://SOCKET``.
+    access : pastore.directory.Access, optional
+        How it is asked: user, password or ticket, certificates, timeout.
+    gpo : str, optional
+        Display name, GUID or DN of a Group Policy object that is to assign the policy.
+    remove_unused : bool
+        Whether objects that the policy had, and that nothing refers to any more, are deleted.
+    dry_run : bool
+        Whether the directory is only read.
+
+    Returns
+    -------
+    Published
+        ``.plan.changes`` is what was written, in that order; ``.findings``.
+
+    Raises
+    ------
+    ValueError
+        If the policy is not whole or cannot be stored.
+    pastore.directory.DirectoryError
+        If the directory cannot be reached or refuses; what was written until then leaves its policies whole.
+    """
+    from pastore.directory.access import ANONYMOUS
+    from pastore.export import publishing
+
+    if not isinstance(policy, Policy):
+        raise TypeError(f"publish takes a Policy, not {type(policy).__name__}")
+    return publishing.publish(
+        policy, url, ANONYMOUS if access is None else access, gpo=gpo, remove_unused=remove_unused, dry_run=dry_run
+    )

@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -17,7 +16,7 @@ from tests.support import example, policies
 from tests.support import stored as s
 from tests.support.command import pastore
 from tests.support.domain import BASE, DomainController, read_ldif
-from tests.support.exporting import in_directory, keyed, whole_policy
+from tests.support.exporting import in_directory, keyed, timeless, whole_policy
 
 CONTAINER = f"CN=IP Security,CN=System,{BASE}"
 
@@ -56,16 +55,6 @@ def store(domain: DomainController) -> Iterator[Store]:
         yield made
     finally:
         made.clear()
-
-
-def timeless(node: Any) -> Any:
-    """Return a policy without the times at which it was changed, which the directory sets itself."""
-    if isinstance(node, tuple):
-        return tuple(map(timeless, node))
-    if not is_dataclass(node):
-        return node
-    changes = {each.name: timeless(getattr(node, each.name)) for each in fields(node) if each.init}
-    return replace(node, **(changes | ({"when_changed": None} if "when_changed" in changes else {})))  # type: ignore[type-var]
 
 
 def added_and_read(store: Store, policy: Policy) -> Policy:

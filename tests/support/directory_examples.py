@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from unittest.mock import patch
@@ -11,6 +12,8 @@ from pastore.export import ldif
 from pastore.model import Policy
 from tests.support.certificates import Authority
 from tests.support.hostile_ldap import (
+    ADD,
+    ADDED,
     DONE,
     SEARCH,
     Conversation,
@@ -111,6 +114,23 @@ def limited(conversation: Conversation, request: Request) -> bool:
     return True
 
 
+def read_only(conversation: Conversation, request: Request) -> bool:
+    """Take no entries from this user."""
+    if request.tag == ADD:
+        conversation.send(message(request.number, result(ADDED, 50)))
+    return request.tag == ADD
+
+
+def longer() -> Policy:
+    """Return a policy of its own that shares a filter list with that of the examples, and has one filter more in it."""
+    one = made().rules[0]
+    (listed,) = one.filter_lists
+    shared = replace(listed, filters=(*listed.filters, flt("udp any > me:53", name="more")))
+    return replace(
+        made(), guid=guid("other"), name="Files", rules=(replace(one, guid=guid("other rule"), filter_lists=(shared,)),)
+    )
+
+
 def strange(conversation: Conversation, request: Request) -> bool:
     """Add an entry of another place to the store."""
     values: Values = {"objectClass": ["ipsecPolicy"]}
@@ -133,3 +153,11 @@ EXAMPLES: Final[Mapping[str, tuple[Arguments, Callable[[], AbstractContextManage
     "PA505": (("check", URL, "--insecure"), played()),
 }
 """By code: the arguments of pastore, and the world to run it in."""
+
+PUBLISH: Final = ("publish", "new.ldif", "--to", URL, "--ca-file", "corp-ca.pem")
+PUBLISHED: Final[Mapping[str, tuple[Callable[[], Policy], Arguments, Callable[[], AbstractContextManager[object]]]]] = {
+    "PA177": (made, PUBLISH, played(lambda: domain_entries(BASE), script=read_only)),
+    "PA178": (lambda: replace(made(), guid=guid("copy"), name="Copy"), PUBLISH, played()),
+    "PA179": (longer, (*PUBLISH, "--dry-run"), played()),
+}
+"""By code: the policy in ``new.ldif``, the arguments of pastore, and the world to run it in."""

@@ -1,8 +1,8 @@
 """What the tests of exports share: whole policies to export, and files of them."""
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pastore.model import AuthKind, AuthMethod, Policy, Secret, Storage
 from pastore.sources import load
@@ -43,3 +43,13 @@ def in_directory(policy: Policy, base: str = BASE) -> Policy:
     """Return a policy as it is read from a directory, which holds neither the assignment nor NoDefaultExempt."""
     dn = f"CN=ipsecPolicy{{{policy.guid}}},CN=IP Security,CN=System,{base}"
     return replace(policy, storage=Storage.DIRECTORY, assigned=False, default_exempt=None, dn=dn)
+
+
+def timeless(node: Any) -> Any:
+    """Return a policy without the times at which it was changed, which the directory sets itself."""
+    if isinstance(node, tuple):
+        return tuple(map(timeless, node))
+    if not is_dataclass(node):
+        return node
+    changes = {each.name: timeless(getattr(node, each.name)) for each in fields(node) if each.init}
+    return replace(node, **(changes | ({"when_changed": None} if "when_changed" in changes else {})))  # type: ignore[type-var]

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from pastore.api import compile_policy
 from pastore.cli.main import cli
+from pastore.export import ldif
 from pastore.filters.host import UNKNOWN_HOST
 from pastore.model import (
     Action,
@@ -409,8 +410,21 @@ _OTHERS: Final = (
     *netsh_examples.EXAMPLES.items(),
     *converted_examples.EXAMPLES.items(),
 )
+
+
+def _published(code: str) -> Callable[[], Example]:
+    def example() -> Example:
+        policy_, arguments, world = directory_examples.PUBLISHED[code]
+        return Example({"new.ldif": ldif.write(policy_(), base_dn=directory_examples.BASE)}, arguments, world)
+
+    return example
+
+
+_PUBLISHED: Final = {code: _published(code) for code in directory_examples.PUBLISHED}
 _ASKED: Final = {code: _asked(code) for code in directory_examples.EXAMPLES}
-EXAMPLES: Final = dict(sorted([*_OURS.items(), *_ASKED.items(), *(_from(code, make) for code, make in _OTHERS)]))
+EXAMPLES: Final = dict(
+    sorted([*_OURS.items(), *_ASKED.items(), *_PUBLISHED.items(), *(_from(code, make) for code, make in _OTHERS)])
+)
 """By code: a way to make the example."""
 
 if __name__ == "__main__":

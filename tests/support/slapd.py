@@ -101,10 +101,10 @@ class Directory:
 
 
 @contextmanager
-def directory(*, settings: str = "", content: bytes = b"") -> Iterator[Directory]:
+def directory(*, settings: str = "", content: bytes = b"", schema: bool = True) -> Iterator[Directory]:
     """Run a server with the classes of Active Directory's policy store, and a store that is empty or holds some LDIF.
 
-    `settings` are further lines of the configuration of its database.
+    `settings` are further lines of the configuration of its database. Without `schema` it knows containers and no policies.
     """
     assert SLAPD
     # The path of a socket is short, so the folder is not below pytest's.
@@ -112,7 +112,8 @@ def directory(*, settings: str = "", content: bytes = b"") -> Iterator[Directory
     server: subprocess.Popen[bytes] | None = None
     try:
         (folder / "db").mkdir()
-        (folder / "policy.schema").write_text("\n".join(_SCHEMA) + "\n")
+        known = _SCHEMA if schema else [line for line in _SCHEMA if "NAME 'container'" in line]
+        (folder / "policy.schema").write_text("\n".join(known) + "\n")
         (folder / "slapd.conf").write_text(
             "modulepath /usr/lib/ldap\nmoduleload back_mdb\ninclude /etc/ldap/schema/core.schema\n"
             f"include {folder}/policy.schema\npidfile {folder}/pid\ndatabase mdb\nsuffix {SUFFIX}\n"

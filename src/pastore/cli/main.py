@@ -21,6 +21,7 @@ _COMMANDS = {
     "convert": "The policy in another format: reg, ldif, json.",
     "compile": "A policy becomes a table that opens at once.",
     "agent": "Load and apply a policy once, writing the audit events.",
+    "publish": "The policy into a directory, and assigned there.",
     "events": "Read, filter and render an audit log.",
     "rule": "What a finding means and how to mend it.",
 }

@@ -18,6 +18,7 @@ from pastore.directory.dial import dial, refused_tls, tls_context, within
 from pastore.directory.dn import Dn, is_below, parse_dn
 from pastore.directory.errors import DirectoryError, NoSuchEntryError
 from pastore.directory.wire import MessageSocket
+from pastore.directory.writing import Add, Change, Modify
 from pastore.findings import Finding
 from pastore.model import Origin
 
@@ -35,9 +36,13 @@ _OPERATIONS_ERROR: Final = 1
 _STRONGER_AUTH: Final = (8, 13)
 _REFERRAL: Final = 10
 _SIZES: Final = {3: "time", 4: "size", 11: "administrative"}
+_NO_SUCH_ATTRIBUTE: Final = 16
+_NO_SCHEMA: Final = (17, 21, 65)
+_EXISTS_ALREADY: Final = (20, 68)
 _NO_SUCH_OBJECT: Final = 32
 _INVALID_CREDENTIALS: Final = 49
 _NO_RIGHTS: Final = 50
+_AGAIN: Final = (51, 52)
 
 # What Active Directory adds to invalidCredentials: the start of AcceptSecurityContext's data, in hexadecimal.
 _LOGON: Final = {
@@ -355,6 +360,50 @@ class Session:
             cookie = _cookie(result)
             if not cookie:
                 return
+
+    # Writing
+
+    def write(self, change: Change) -> None:
+        """Change an entry, as a whole or not at all.
+
+        Raises
+        ------
+        DirectoryError
+            PA177 if the server refuses it, PA173 if the connection broke: whether the entry was changed is then not known.
+        """
+        connection = self._connection
+        if isinstance(change, Add):
+            self._call(lambda: connection.add(change.dn, attributes={name: list(v) for name, v in change.attributes.items()}))
+        elif isinstance(change, Modify):
+            steps: dict[str, list[tuple[int, list[bytes]]]] = {}
+            for step in change.steps:
+                steps.setdefault(step.attribute, []).append((int(step.operation), list(step.values)))
+            self._call(lambda: connection.modify(change.dn, steps))
+        else:
+            self._call(lambda: connection.delete(change.dn))
+        code, said = connection.result["result"], connection.result["description"]
+        if code != _SUCCESS:
+            raise DirectoryError("PA177", self._refusal(change, code, said))
+
+    def _refusal(self, change: Change, code: int, said: str) -> str:
+        """Return why a change was refused. What else the server says is left out: it may quote what was sent."""
+        what = f"the server refuses to {change.verb} {_cut(change.dn)}"
+        if code == _NO_RIGHTS or code in _STRONGER_AUTH:
+            who = f"{self.access.user!r}" if self.access.user else "this user" if self.access.kerberos else "an anonymous user"
+            return f"{what}: {who} may not; log on with --user or --kerberos as one who may write there"
+        if code in _EXISTS_ALREADY:
+            return (
+                f"{what}: it is there already, written meanwhile or hidden from this user; publish again as one who may read it"
+            )
+        if code in (_NO_SUCH_OBJECT, _NO_SUCH_ATTRIBUTE):
+            return f"{what}: somebody else has changed or deleted it meanwhile; publish again"
+        if code in _NO_SCHEMA:
+            return f"{what}: its schema has no place for it ({said}); policies belong into Active Directory"
+        if code == _REFERRAL:
+            return f"{what} and sends us elsewhere, and referrals are not followed: name a domain controller that takes changes"
+        if code in _AGAIN:
+            return f"{what} now: it is {said}; publish again later"
+        return f"{what}: {said}"
 
     def _ask(self, base: str, query: str, scope: Any, attributes: list[str], **more: Any) -> tuple[Any, Any]:
         """Ask one question; the result and what was found."""

@@ -49,6 +49,18 @@ def container_of(base: str) -> str:
     return f"CN=IP Security,CN=System,{base}"
 
 
+def read_objects(session: Session) -> tuple[Entry, ...]:
+    """Read the objects that stand in the policy store itself, with what only a writer needs of them.
+
+    Raises
+    ------
+    DirectoryError
+        As `Session.search`.
+    """
+    attributes = (*ATTRIBUTES, "ipsecDataType", "uSNChanged")
+    return tuple(session.search(container_of(session.base), _OBJECTS, attributes, scope="onelevel"))
+
+
 def read_store(session: Session) -> Store:
     """Read every object of the policy store.
 

@@ -7,10 +7,12 @@ it is one file of changes, which ``ldapadd`` and ``ldifde -i`` take.
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from pastore.directory.writing import Add, Change, Modify
 from pastore.export.gathering import kind_of, listed, stored_objects
 from pastore.ipsecdata.objects import AttributeValue, StoredObject
 from pastore.model import Policy
@@ -20,7 +22,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _ORDER: Final = ("ipsecFilter", "ipsecNegotiationPolicy", "ipsecISAKMPPolicy", "ipsecNFA", "ipsecPolicy")
 _OWNERS: Final = "ipsecownersreference"
-_ATTRIBUTES: Final = {
+ATTRIBUTES: Final = {
     name.lower(): name
     for name in (
         "cn",
@@ -82,6 +84,33 @@ def write(policies: Policy | Sequence[Policy], *, base_dn: str | None = None, se
     return "\n".join(["version: 1\n", *records]).encode("ascii")
 
 
+def changes(several: Iterable[Change]) -> bytes:
+    """Return changes of a directory as LDIF, in their order."""
+    records = []
+    for change in several:
+        lines = [*_line("dn", change.dn), f"changetype: {change.verb}"]
+        if isinstance(change, Add):
+            for name, values in change.attributes.items():
+                for value in values:
+                    lines += _value(name, value)
+        elif isinstance(change, Modify):
+            for step in change.steps:
+                lines.append(f"{step.operation.name.lower()}: {step.attribute}")
+                for value in step.values:
+                    lines += _value(step.attribute, value)
+                lines.append("-")
+        records.append("\n".join(lines) + "\n")
+    return "\n".join(["version: 1\n", *records]).encode("ascii")
+
+
+def _value(name: str, value: bytes) -> Iterator[str]:
+    """Yield the line of a value, as text where it can be."""
+    if name != "ipsecData":
+        with suppress(UnicodeDecodeError):
+            return _line(name, value.decode())
+    return _line(name, value)
+
+
 def _base(policies: Sequence[Policy], given: str | None) -> str:
     if given is None:
         matches = [(policy.dn, _POLICY_DN.match(policy.dn)) for policy in policies if policy.dn]
@@ -97,7 +126,7 @@ def _base(policies: Sequence[Policy], given: str | None) -> str:
 def _added(stored: StoredObject, container: str, times: bool) -> str:
     lines = [*_line("dn", f"CN={stored.name},{container}"), "changetype: add"]
     lines += [f"objectClass: {name}" for name in ("top", "ipsecBase", kind_of(stored))]
-    for lower, name in _ATTRIBUTES.items():
+    for lower, name in ATTRIBUTES.items():
         value = stored.attributes.get(lower)
         if value is None or (lower == "whenchanged" and not times):
             continue

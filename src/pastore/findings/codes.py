@@ -284,6 +284,24 @@ _CODES: Final = (
         "Assign one in a Group Policy object that applies to the computer; pastore show --assignment tells why none does.",
         w.FILE_NOT_FOUND,
     ),
+    Code(
+        "PA177",
+        _E,
+        "directory refuses a change",
+        "Write as a user who may, to a server that takes changes, and publish again.",
+    ),
+    Code(
+        "PA178",
+        _E,
+        "policy does not fit into the directory",
+        "Mend what the message names, and publish again.",
+    ),
+    Code(
+        "PA179",
+        _W,
+        "another policy changes with it",
+        "None needed if both are meant; else give the policy objects of its own.",
+    ),
     Code("PA180", _E, "line is not valid LDIF", "Export the objects again with ldapsearch or ldifde."),
     Code(
         "PA190", _E, "text is not valid JSON", "Mend the text at the place given, or write the file again with pastore convert."

@@ -44,7 +44,8 @@ class TestTable:
 
 class TestCommand:
     @pytest.mark.parametrize(
-        "command", ["check", "show", "explain", "classify", "verify", "bench", "convert", "compile", "agent", "events", "rule"]
+        "command",
+        ["check", "show", "explain", "classify", "verify", "bench", "convert", "compile", "agent", "publish", "events", "rule"],
     )
     def test_every_command_explains_itself(self, command: str) -> None:
         result = pastore(command, "--help")
@@ -64,6 +65,7 @@ class TestCommand:
             "convert",
             "compile",
             "agent",
+            "publish",
             "events",
             "rule",
         ]
