@@ -297,6 +297,20 @@ _CODES: Final = (
         "pre-shared key is left out of the source",
         "None needed to judge packets; pastore convert --secrets keeps keys.",
     ),
+    Code(
+        "PA195",
+        _E,
+        "cached copy cannot be used",
+        "None needed once the directory answers: then it is written anew.",
+        w.INVALID_DATA,
+        5459,
+    ),
+    Code(
+        "PA196",
+        _W,
+        "agent cannot write what it should",
+        "Make room on the disk, or mend the permissions; the agent goes on meanwhile.",
+    ),
     # PA2xx: rules that cannot be applied
     Code(
         "PA201",
