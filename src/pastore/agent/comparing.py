@@ -11,8 +11,10 @@ from pastore.audit.summary import Example, Summary
 from pastore.filters.specific import SpecificFilters
 from pastore.matcher import Matcher
 from pastore.model import Action, Policy, Rule
+from pastore.packets.packet import Packet
 
 _PACKETS: Final = 4096
+_CONSIDERED: Final = 100
 _MOST_ROWS: Final = 2048
 
 
@@ -46,9 +48,16 @@ def example(old: Matcher, new: Matcher) -> Example | None:
             was, now = old.classify(batch).action, new.classify(batch).action
             found = np.flatnonzero(was != now)
             if len(found):
-                at = int(found[0])
+                at = min(map(int, found[:_CONSIDERED]), key=lambda at: _strangeness(batch.packet(at)))
                 return Example(str(batch.packet(at)), str(Action(int(was[at]))), str(Action(int(now[at]))))
     return None
+
+
+def _strangeness(packet: Packet) -> int:
+    """Return how much of a packet nobody would meet: the first and last addresses and ports of everything."""
+    last = (1 << (32 if packet.family == 4 else 128)) - 1
+    ends = [packet.src in (0, last), packet.dst in (0, last), packet.sport in (0, 65535), packet.dport in (0, 65535)]
+    return sum(ends)
 
 
 def _differing(old: SpecificFilters, new: SpecificFilters) -> list[SpecificFilters]:

@@ -134,12 +134,14 @@ class Engine:
     told : callable, optional
         Called with each finding about the agent's work that is new: it is not kept.
     asking : callable, optional
-        Gives a context manager around each retrieval, which may leave it by an exception; nothing has happened then.
+        Gives a context manager around whatever may take long: each retrieval, and `applied`. It may be left by an exception.
 
     Attributes
     ----------
     state : State
     in_force : InForce or None
+    last_attempt : Attempt or None
+        The last policy that was tried, whether it could be applied or not.
     last_poll, last_answer : datetime or None
         When a storage was asked last, and when a directory answered last.
     poll_at, refresh_at : float or None
@@ -171,6 +173,7 @@ class Engine:
         self.wanted = wanted
         self.state = State.OFF
         self.in_force: InForce | None = None
+        self.last_attempt: Attempt | None = None
         self.last_poll: datetime | None = None
         self.last_answer: datetime | None = None
         self.poll_at: float | None = None
@@ -231,6 +234,7 @@ class Engine:
     def run_due(self) -> bool:
         """Do what is due; whether something was."""
         self.trail.flush()
+        self._look_at_trail()
         is_refresh_due, is_poll_due = (at is not None and at <= self.clock.monotonic() for at in (self.refresh_at, self.poll_at))
         # Of a directory, one poll asks both.
         if is_refresh_due and not (is_poll_due and self.state not in (State.LOCAL, State.IDLE)):
@@ -248,8 +252,10 @@ class Engine:
         self._schedule(trigger, asked)
         if self._unsaved is not None:
             self._save()
+        self._look_at_trail()
         if self.in_force is not before and self._applied is not None:
-            self._applied(self.in_force)
+            with self._asking():
+                self._applied(self.in_force)
         return Outcome(is_good, self.in_force is not before)
 
     # Asking
@@ -272,13 +278,13 @@ class Engine:
                 answer = self.directory.ask(known, assignment=assignment, changes=changes)
         except DirectoryError as error:
             finding = error.finding(getattr(self.directory, "url", ""))
-            self._tell("directory", finding)
+            self.note("directory", finding)
             policy = self._assigned or (self._cached_name() if afresh else "") or self.wanted
             return _Asked(Heard.UNREACHABLE, policy, finding.win32 or w.DS_SERVER_DOWN, of_directory=True)
         self.last_answer = self.clock.now()
         if assignment:
             self.refresh_at = self.clock.monotonic() + self.refresh_every
-        self._tell("directory", *answer.findings)
+        self.note("directory", *answer.findings)
         asked = self._heard(answer, known)
         asked.of_directory = True
         return asked
@@ -345,7 +351,7 @@ class Engine:
         if policy is not None and not isinstance(policy, Policy):
             no_policy = Finding("PA103", "a first-match rule list is not a Windows policy: there is nothing to apply")
             policy, findings = None, (*findings, no_policy)
-        self._tell("local", *(findings if policy is None else ()))
+        self.note("local", *(findings if policy is None else ()))
         return policy, findings
 
     # Doing
@@ -365,7 +371,8 @@ class Engine:
             if otherwise is None:
                 self.state = row.then or state
                 return is_good
-            is_good = is_good and otherwise is Heard.UNASSIGNED
+            is_fine = otherwise is Heard.UNASSIGNED or (otherwise is Heard.NO_LOCAL and self.local is None)
+            is_good = is_good and is_fine
             heard = otherwise
 
     def _do(self, deed: Deed, asked: _Asked) -> Heard | None:
@@ -441,10 +448,10 @@ class Engine:
             if copy is None:
                 raise CacheError("there is no cached copy: when last heard, the directory assigned no policy", w.FILE_NOT_FOUND)
         except CacheError as error:
-            self._tell("cache", error.finding(path))
+            self.note("cache", error.finding(path))
             self._write(5459, Policy=asked.policy, Error=error.error)
             return Heard.NO_CACHE
-        self._tell("cache")
+        self.note("cache")
         policy, findings = copy.load(Storage.CACHE)
         if policy is None:
             self._write(5459, Policy=copy.policy, Error=first_error(findings, w.INVALID_DATA))
@@ -460,9 +467,11 @@ class Engine:
 
     def _attempt(self, policy: Policy, findings: tuple[Finding, ...]) -> Attempt:
         try:
-            return attempt(policy, findings, self.manner)
+            tried = attempt(policy, findings, self.manner)
         except (MemoryError, MemoryLimitError):
-            return Attempt(policy, None, w.NOT_ENOUGH_MEMORY, findings, ())
+            tried = Attempt(policy, None, w.NOT_ENOUGH_MEMORY, findings, ())
+        self.last_attempt = tried
+        return tried
 
     def _put(self, tried: Attempt, applied: int, failed: int) -> None:
         """Put a policy in force, and say so."""
@@ -520,13 +529,21 @@ class Engine:
             self.cache.save(*self._unsaved)
         except OSError as error:
             why = f"the cached copy cannot be written: {error.strerror or error}; the one from before stays"
-            self._tell("saving", Finding("PA196", why, Origin(self.cache.path)))
+            self.note("saving", Finding("PA196", why, Origin(self.cache.path)))
         else:
-            self._tell("saving")
-            self._tell("cache")
+            self.note("saving")
+            self.note("cache")
             self._unsaved = None
 
-    def _tell(self, about: str, *findings: Finding) -> None:
+    def _look_at_trail(self) -> None:
+        if self.trail.problem:
+            why = f"{self.trail.problem}; {self.trail.waiting} events wait to be recorded"
+            if not self._found.get("audit"):
+                self.note("audit", Finding("PA196", why, Origin("audit log")))
+        else:
+            self.note("audit")
+
+    def note(self, about: str, *findings: Finding) -> None:
         """Note what is wrong with a part of the agent's work now, and tell what is new."""
         before = self._found.get(about, ())
         self._found[about] = findings

@@ -172,3 +172,14 @@ class LocalSource:
     def read(self) -> Loaded:
         """Read it."""
         return load(self.source, policy=self.policy, format=self.format, system=self.system, encoding=self.encoding)
+
+
+@dataclass(frozen=True, slots=True)
+class Preloaded:
+    """Local storage that was read already."""
+
+    loaded: Loaded
+
+    def read(self) -> Loaded:
+        """Return it."""
+        return self.loaded

@@ -311,6 +311,12 @@ _CODES: Final = (
         "agent cannot write what it should",
         "Make room on the disk, or mend the permissions; the agent goes on meanwhile.",
     ),
+    Code(
+        "PA197",
+        _W,
+        "command of the agent failed",
+        "Run the command by hand as the agent's user; the policy is in force all the same.",
+    ),
     # PA2xx: rules that cannot be applied
     Code(
         "PA201",

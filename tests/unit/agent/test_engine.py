@@ -1,6 +1,5 @@
-"""What the agent does, whatever the directory, the cached copy and local storage are like: the policy in force, and every event."""
+"""What the agent does, whatever the directory, the cached copy and local storage are like: what is in force, and every event."""
 
-import os
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path

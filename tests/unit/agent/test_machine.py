@@ -12,7 +12,7 @@ AFRESH, LATER = (T.START, T.RELOAD), (T.POLL, T.REFRESH)
 
 # What can be heard in a state, by what happens there; START is only heard when the agent does not run.
 OF_DOMAIN = {H.SAME, H.CHANGED, H.OTHER, H.UNASSIGNED, H.UNREACHABLE, H.BROKEN}
-EXPECTED = {
+EXPECTED: dict[tuple[State, Trigger], set[Heard]] = {
     **{(state, T.RELOAD): OF_DOMAIN - {H.SAME, H.CHANGED} | {H.NO_CACHE, H.NO_LOCAL} for state in S if state is not S.OFF},
     (S.OFF, T.START): OF_DOMAIN - {H.SAME, H.CHANGED} | {H.NO_CACHE, H.NO_LOCAL},
     (S.DIRECTORY, T.POLL): OF_DOMAIN | {H.NO_LOCAL},
@@ -50,7 +50,7 @@ def test_nothing_is_ambiguous() -> None:
 
 
 def test_a_row_that_is_not_there_is_an_error_of_the_program() -> None:
-    with pytest.raises(LookupError, match="no row for State.LOCAL"):
+    with pytest.raises(LookupError, match=r"no row for State\.LOCAL"):
         row_of(S.LOCAL, T.POLL, H.UNREACHABLE)
 
 
