@@ -124,6 +124,15 @@ class Domain:
         moment = datetime(2026, 3, 1, 8, tzinfo=UTC) + timedelta(seconds=self.usn)
         self.entries[dn] |= {"uSNChanged": [str(self.usn)], "whenChanged": [moment.strftime("%Y%m%d%H%M%S.0Z")]}
 
+    def move_to_another_controller(self) -> None:
+        """Have another controller of the same domain answer: other numbers, other times, another identity."""
+        self.invocation = bytes(reversed(self.invocation))
+        self.entries[NTDS]["invocationId"] = [self.invocation]
+        self.usn += 5000
+        for dn, values in self.entries.items():
+            if "uSNChanged" in values:
+                self.touch(dn)
+
     def store(self, made: Policy) -> None:
         """Have a policy in the store: what it had of it and does not hold any more goes, and the policy object is touched."""
         fresh = entries_of_ldif(ldif.write(made, base_dn=BASE, times=False))

@@ -50,11 +50,15 @@ class Copy:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of everything but the times of change, which every domain controller has its own of ([MS-ADA3] 2.368)."""
+        """A digest of what the policy says.
+
+        Times of change are left out, since every domain controller has its own ([MS-ADA3] 2.368), and owners: they tell who
+        else uses an object.
+        """
         digest = hashlib.sha256()
         for entry in self.entries:
             for name, values in sorted(entry.values.items()):
-                if name == "whenchanged":
+                if name in ("whenchanged", _OWNERS):
                     continue
                 texts = values if name == "ipsecdata" else sorted(values)  # a server gives values in any order
                 for part in (entry.dn.lower().encode(), name.encode(), *texts):

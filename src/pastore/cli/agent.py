@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -140,21 +140,30 @@ def socket_of(given: str | None, folder: str) -> str:
     return given or os.path.join(told or folder, "agent.sock")
 
 
-def _open_folder(folder: str) -> None:
-    """Make the state folder, and keep other agents out; ends with exit status 2 if that cannot be done."""
+@contextmanager
+def _held(folder: str | None) -> Iterator[None]:
+    """Make the state folder, and keep other agents out of it; ends with exit status 2 if that cannot be done."""
     import fcntl
 
+    if folder is None:
+        yield
+        return
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         lock = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held until the process ends
-    except BlockingIOError:
-        cannot_answer(f"another agent uses the state folder {folder!r}")
     except OSError as error:
         cannot_answer(f"the state folder {folder!r} cannot be used: {error.strerror or error}; give another one with --state-dir")
-    for name in os.listdir(folder):  # what a killed writer of tables left
-        if name.startswith(".pastore-") and name.endswith(".tmp"):
-            os.unlink(os.path.join(folder, name))
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            cannot_answer(f"another agent uses the state folder {folder!r}")
+        for name in os.listdir(folder):  # what a killed writer of tables left
+            if name.startswith(".pastore-") and name.endswith(".tmp"):
+                os.unlink(os.path.join(folder, name))
+        yield
+    finally:
+        os.close(lock)
 
 
 def _sink(path: str | None, audited: "AuditPolicy", *, patient: bool) -> "Sink":
@@ -264,14 +273,12 @@ def _once(source: str, audited: "AuditPolicy", options: dict[str, Any]) -> None:
         if loaded.policy is not None and not isinstance(loaded.policy, Policy):
             cannot_answer(f"{source} is a first-match rule list, not a Windows policy: there is nothing for the agent to apply")
         local = Preloaded(loaded)
-    folder = None
-    if local is None or options["state_dir"] is not None:
-        folder = state_folder(options["state_dir"])
-        _open_folder(folder)
-    trail = Trail(_sink(options["audit_file"], audited, patient=False), audited)
-    engine = _made(source, trail, folder, options)
-    engine.local = local or engine.local
-    outcome = engine.turn(Trigger.START)
+    folder = state_folder(options["state_dir"]) if local is None or options["state_dir"] is not None else None
+    with _held(folder):
+        trail = Trail(_sink(options["audit_file"], audited, patient=False), audited)
+        engine = _made(source, trail, folder, options)
+        engine.local = local or engine.local
+        outcome = engine.turn(Trigger.START)
     if trail.problem:
         cannot_answer(trail.problem)
     in_force, last = engine.in_force, engine.last_attempt
@@ -296,19 +303,19 @@ def _serve(source: str, audited: "AuditPolicy", options: dict[str, Any]) -> None
     from pastore.agent.trail import Trail
 
     folder = state_folder(options["state_dir"])
-    _open_folder(folder)
-    sink = _sink(options["audit_file"] or os.path.join(folder, "audit.jsonl"), audited, patient=True)
-    trail = Trail(sink, audited, heard=_tell_event)
-    service = Service(
-        lambda asking: _made(source, trail, folder, options, asking=asking), socket_of(options["socket_path"], folder)
-    )
-    try:
-        if not service.run():
-            cannot_answer(f"not every event could be recorded: {trail.problem}")
-    except OSError as error:
-        cannot_answer(f"{error.filename or 'the socket'}: {error.strerror or error}")
-    finally:
-        service.close()
+    with _held(folder):
+        sink = _sink(options["audit_file"] or os.path.join(folder, "audit.jsonl"), audited, patient=True)
+        trail = Trail(sink, audited, heard=_tell_event)
+        service = Service(
+            lambda asking: _made(source, trail, folder, options, asking=asking), socket_of(options["socket_path"], folder)
+        )
+        try:
+            if not service.run():
+                cannot_answer(f"not every event could be recorded: {trail.problem}")
+        except OSError as error:
+            cannot_answer(f"{error.filename or 'the socket'}: {error.strerror or error}")
+        finally:
+            service.close()
 
 
 # Asking a running one
