@@ -1,6 +1,5 @@
 """A world for the agent: a clock that a test turns, a domain that changes under it, and an agent in it."""
 
-import copy
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -99,7 +98,7 @@ class Domain:
         if not self.is_up:
             conversation.socket.close()
             return
-        self._content.entries = copy.deepcopy(self.entries)
+        self._content.entries = {dn: dict(values) for dn, values in self.entries.items()}
         self._content.entries[""]["highestCommittedUSN"] = [str(self.usn)]
         self._content.serve(conversation)
 

@@ -13,7 +13,7 @@ from pastore.matcher import Matcher
 from pastore.model import Action, Policy, Rule
 from pastore.packets.packet import Packet
 
-_PACKETS: Final = 4096
+_PACKETS: Final = 1024
 _CONSIDERED: Final = 100
 _MOST_ROWS: Final = 2048
 
