@@ -50,8 +50,9 @@ class Control:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._bind()
-        except BaseException:
+        except OSError as error:
             self._socket.close()
+            error.filename = path
             raise
         self._inode = os.stat(path).st_ino
         threading.Thread(target=self._accept, name="control", daemon=True).start()
@@ -106,11 +107,12 @@ class Control:
             with client:
                 client.settimeout(PATIENCE)
                 user = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
+                line = _line(client)
                 if user not in (0, os.geteuid()):
                     reply: dict[str, Any] = {"error": "only root and the agent's own user may ask"}
                 else:
                     try:
-                        request = json.loads(_line(client))
+                        request = json.loads(line)
                         if not isinstance(request, dict):
                             raise ValueError
                     except (ValueError, RecursionError):

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from pastore.findings import Finding
 
 # Names of options in the configuration and here, where click's are other ones.
-_RENAMED = {"policy": "policy_name", "format": "source_format", "audit": "audit_file"}
+_RENAMED = {
+    "policy": "policy_name",
+    "format": "source_format",
+    "audit": "audit_file",
+    "command": "user_command",
+    "socket": "socket_path",
+}
 
 
 class _Agent(click.Group):
