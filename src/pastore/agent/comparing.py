@@ -57,7 +57,7 @@ def _strangeness(packet: Packet) -> int:
     """Return how much of a packet nobody would meet: the first and last addresses and ports of everything."""
     last = (1 << (32 if packet.family == 4 else 128)) - 1
     ends = [packet.src in (0, last), packet.dst in (0, last), packet.sport in (0, 65535), packet.dport in (0, 65535)]
-    return sum(ends)
+    return sum(ends) + packet.interface
 
 
 def _differing(old: SpecificFilters, new: SpecificFilters) -> list[SpecificFilters]:

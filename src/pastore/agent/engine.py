@@ -28,6 +28,7 @@ from pastore.model import Origin, Policy, Storage
 from pastore.model import win32 as w
 
 REFRESH: Final = 90 * 60.0  # seconds; Group Policy's default on Windows
+SHORTEST: Final = 60.0  # seconds; the tools of Windows set the polling interval in minutes
 _MINUTE: Final = 60.0
 _LONGEST: Final = 166  # minutes
 
@@ -229,13 +230,20 @@ class Engine:
     @property
     def due(self) -> float | None:
         """When there is something to do, by the clock's `monotonic`; None if never."""
-        return min((at for at in (self.poll_at, self.refresh_at) if at is not None), default=None)
+        return min((at for at in (self.poll_at, self._refresh_due_at) if at is not None), default=None)
+
+    @property
+    def _refresh_due_at(self) -> float | None:
+        """When a refresh is due for itself: not while the directory is polled because something is wrong, which reads all."""
+        return None if self.state in (State.CACHE, State.WAITING) else self.refresh_at
 
     def run_due(self) -> bool:
         """Do what is due; whether something was."""
         self.trail.flush()
         self._look_at_trail()
-        is_refresh_due, is_poll_due = (at is not None and at <= self.clock.monotonic() for at in (self.refresh_at, self.poll_at))
+        is_refresh_due, is_poll_due = (
+            at is not None and at <= self.clock.monotonic() for at in (self._refresh_due_at, self.poll_at)
+        )
         # Of a directory, one poll asks both.
         if is_refresh_due and not (is_poll_due and self.state not in (State.LOCAL, State.IDLE)):
             self.turn(Trigger.REFRESH)
@@ -517,7 +525,7 @@ class Engine:
     def _interval(self) -> float:
         """Return the polling interval of the policy in force, in seconds."""
         assert self.in_force is not None
-        return float(max(1, self.in_force.attempt.policy.polling_interval))
+        return max(SHORTEST, float(self.in_force.attempt.policy.polling_interval))
 
     def _save(self) -> None:
         """Write what the directory said to the cache; until that succeeds it is tried at every turn."""

@@ -120,6 +120,11 @@ def run(source: str | None, once: bool, audit_policy: tuple[str, ...], **options
         raise click.UsageError("--system goes with local storage, and this is a directory")
     if not is_url(source) and options["local"] is not None:
         raise click.UsageError("--local is for when SRC is a directory")
+    if not once and not is_url(source) and source != "registry:" and not os.path.exists(source):
+        from difflib import get_close_matches
+
+        close = get_close_matches(source, command.commands, n=1)
+        cannot_answer(f"there is no file {source!r}" + (f"; did you mean `pastore agent {close[0]}`?" if close else ""))
     if once:
         _once(source, audited, options)
     else:

@@ -23,6 +23,7 @@ from tests.support.agents import (
     with_interval,
     world,
 )
+from pastore.packets.packet import Packet
 from tests.support.policies import policy, rule
 from tests.support.registry import export
 
@@ -157,6 +158,26 @@ class TestInterval:
         assert found.until_answer() == [5463]
         assert found.clock.seconds - before == 10800
 
+    def test_a_refresh_that_is_due_meanwhile_does_not_hurry_it(self, found: World) -> None:
+        found.domain.store(with_interval(FIRST, 600))
+        found.engine.turn(Trigger.POLL)
+        found.ids()
+        found.domain.is_up = False
+        assert found.until_due() == [5466]  # the refresh is due 80 minutes later
+        waited = []
+        for _ in range(5):
+            before = found.clock.seconds
+            assert found.until_due() == []
+            waited.append((found.clock.seconds - before) / 60)
+        assert waited == [1, 4, 25, 166, 166]
+
+    def test_a_policy_that_wants_to_be_polled_all_the_time_is_polled_every_minute(self, found: World) -> None:
+        found.domain.store(with_interval(FIRST, 1))
+        assert found.until_answer() == [5464]
+        before = found.clock.seconds
+        assert found.until_answer() == [5463]
+        assert found.clock.seconds - before == 60
+
     def test_the_assignment_is_read_every_90_minutes_and_that_is_quiet(self, found: World) -> None:
         before = found.clock.seconds
         assert found.until_due() == []
@@ -178,7 +199,20 @@ class TestDirectory:
         assert summary.example is not None
         assert summary.example.packet.startswith("tcp ")
         assert (summary.example.old, summary.example.new) == ("allow", "block")
-        assert found.verdict(summary.example.packet.rsplit(" ", 1)[0]) == "block"
+        told = Packet.parse(summary.example.packet)
+        assert found.engine.in_force is not None
+        ways, types = ("in", "out"), ("lan", "ras")
+        verdict = found.engine.in_force.matcher.match(
+            told.protocol,
+            told.src,
+            told.dst,
+            told.sport,
+            told.dport,
+            direction=ways[told.direction],
+            interface=types[told.interface],
+            family=told.family,
+        )
+        assert verdict.action == "block"
 
     def test_rules_that_came_and_went_are_told(self, found: World) -> None:
         found.domain.store(ODD)

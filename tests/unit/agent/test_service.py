@@ -285,6 +285,7 @@ class TestOnce:
             (("corp.reg", "--audit-policy", "x"), "--audit-policy"),
             (("status", "--socket", "/nowhere/sock"), "no agent runs here: nobody listens on /nowhere/sock"),
             (("explain", "tcp what"), "PACKET"),
+            (("stats",), "there is no file 'stats'; did you mean `pastore agent status`?"),
         ],
     )
     def test_what_does_not_go_is_exit_status_2(
