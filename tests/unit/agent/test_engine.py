@@ -11,6 +11,7 @@ import pytest
 
 from pastore.agent.machine import State, Trigger
 from pastore.agent.storages import LdapDirectory, LocalSource
+from pastore.packets.packet import Packet
 from tests.support.agents import (
     FIRST,
     HOPELESS,
@@ -23,7 +24,6 @@ from tests.support.agents import (
     with_interval,
     world,
 )
-from pastore.packets.packet import Packet
 from tests.support.policies import policy, rule
 from tests.support.registry import export
 
