@@ -38,6 +38,7 @@ COMPUTER: Final = f"CN=FILES1,OU=Servers,{BASE}"
 HOST: Final = "dc1.corp.example"
 URL: Final = f"ldaps://{HOST}"
 ASKED: Final = ("check", URL, "--ca-file", "corp-ca.pem")
+AGENT: Final = ("agent", URL, "--once", "--state-dir", "state", "--computer", "FILES1", "--ca-file", "corp-ca.pem")
 OF_FILES1: Final = (*ASKED, "--computer", "FILES1")
 GPO: Final = f"CN={{{guid('gpo')}}},CN=Policies,CN=System,{BASE}"
 SID: Final = bytes.fromhex("010500000000000515000000aaaaaaaabbbbbbbbcccccccc51040000")
@@ -147,6 +148,7 @@ EXAMPLES: Final[Mapping[str, tuple[Arguments, Callable[[], AbstractContextManage
     "PA174": (ASKED, played(script=strange)),
     "PA175": ((*ASKED, "--computer", "FILES2"), played()),
     "PA176": (OF_FILES1, played(lambda: entries(flags=["2"]))),
+    "PA195": (AGENT, played(reachable=False)),
     "PA406": (OF_FILES1, played(lambda: entries(nTSecurityDescriptor=[]))),
     "PA407": (OF_FILES1, played(lambda: entries(gPCWQLFilter=["[corp.example;{0};0]"]))),
     "PA408": (OF_FILES1, played(with_site)),

@@ -62,6 +62,7 @@ def printed(code: str) -> str:
     example = EXAMPLES[code]()
     with tempfile.TemporaryDirectory() as folder, chdir(folder), example.world():
         for name, data in example.files.items():
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
             Path(name).write_bytes(data)
         # Only what is said about the code matters here, not whether the command had an answer in the end.
         result = CliRunner().invoke(cli, example.arguments, prog_name="pastore")
@@ -98,9 +99,9 @@ def cut_table() -> Example:
         return Example({"site.pastore": path.read_bytes()[:1000]}, ("check", "site.pastore"))
 
 
-def corp(policy_: Policy, *more: str) -> Example:
-    """Return the check of one assigned policy."""
-    return Example({"corp.reg": reg_text(registry(policy_, assigned=policy_))}, ("check", "corp.reg", *more))
+def corp(policy_: Policy, *more: str, command: tuple[str, ...] = ("check", "corp.reg")) -> Example:
+    """Return the check of one assigned policy, or another command."""
+    return Example({"corp.reg": reg_text(registry(policy_, assigned=policy_))}, (*command, *more))
 
 
 def isolation(*rules: Rule, default_exempt: int | None = 3) -> Policy:
@@ -342,6 +343,8 @@ _OURS: Final[dict[str, Callable[[], Example]]] = {
     "PA153": lambda: packets("morning.pcap", pcap([ethernet(arp(), ethertype=0x0806), *frames(3)])),
     "PA160": lambda: log(1, 2, tail=b'{"seq":3,"time":"2026-03-01T0'),
     "PA161": lambda: log(1, 2, 5),
+    "PA196": lambda: Example({"state/policy.cache/file": b""}, directory_examples.AGENT, directory_examples.played()),
+    "PA197": lambda: corp(intact(), command=("agent", "corp.reg", "--once", "--command", "false")),
     "PA201": lambda: corp(isolation(replace(listed("allow", "tcp any > me:443"), filter_action=None))),
     "PA202": lambda: without("ipsecFilter"),
     "PA203": lambda: corp(isolation(rule("Backup", "allow", replace(flt("tcp any > me:10000"), src=ANOTHER_HOST)))),

@@ -5,6 +5,7 @@ from pastore.audit.log import read_log, select
 from pastore.audit.policy import AuditPolicy
 from pastore.audit.record import Damage, Entry
 from pastore.audit.sinks import AuditWriteError, JsonLinesSink, MemorySink, Sink
+from pastore.audit.summary import Example, Summary
 
 __all__ = [
     "EVENTS",
@@ -14,10 +15,12 @@ __all__ = [
     "Damage",
     "Entry",
     "EventType",
+    "Example",
     "JsonLinesSink",
     "MemorySink",
     "Outcome",
     "Sink",
+    "Summary",
     "Wording",
     "event",
     "read_log",

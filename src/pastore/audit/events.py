@@ -22,6 +22,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
+from pastore.audit.summary import Summary
 from pastore.audit.visible import joined_surrogates, visible
 
 Value: TypeAlias = str | int
@@ -468,6 +469,8 @@ class AuditEvent:
         Aware; kept in UTC.
     wording : Wording, optional
         Which name the text uses. Not compared: it is the same event in other words.
+    summary : Summary, optional
+        What changed, for an event that tells of a change. Windows has none: it is in neither the text nor the EventData.
 
     Raises
     ------
@@ -481,6 +484,7 @@ class AuditEvent:
     data: Mapping[str, Value]
     time: datetime
     wording: Wording = field(default=Wording.PASTORE, compare=False)
+    summary: Summary | None = None
 
     def __post_init__(self) -> None:
         known = EVENTS.get(self.id)
@@ -499,8 +503,8 @@ class AuditEvent:
     def __hash__(self) -> int:
         return hash((self.id, tuple(self.data.items()), self.time))
 
-    def __reduce__(self) -> tuple[type["AuditEvent"], tuple[int, dict[str, Value], datetime, Wording]]:
-        return AuditEvent, (self.id, dict(self.data), self.time, self.wording)
+    def __reduce__(self) -> tuple[type["AuditEvent"], tuple[int, dict[str, Value], datetime, Wording, Summary | None]]:
+        return AuditEvent, (self.id, dict(self.data), self.time, self.wording, self.summary)
 
     @property
     def type(self) -> EventType:
@@ -523,7 +527,15 @@ class AuditEvent:
         return _PARAMETER.sub(lambda match: values[int(match[1]) - 1], self.type.worded(self.wording))
 
 
-def event(id: int, /, *, time: datetime | None = None, wording: Wording = Wording.PASTORE, **data: Value) -> AuditEvent:
+def event(
+    id: int,
+    /,
+    *,
+    time: datetime | None = None,
+    wording: Wording = Wording.PASTORE,
+    summary: Summary | None = None,
+    **data: Value,
+) -> AuditEvent:
     """Return the event `id` with its EventData given by name, as of now unless `time` is given.
 
     Parameters
@@ -534,6 +546,8 @@ def event(id: int, /, *, time: datetime | None = None, wording: Wording = Wordin
         Aware.
     wording : Wording, optional
         Which name the text uses.
+    summary : Summary, optional
+        What changed.
     **data : str or int
         EventData, by the catalogue's names.
 
@@ -546,7 +560,7 @@ def event(id: int, /, *, time: datetime | None = None, wording: Wording = Wordin
     ValueError, TypeError
         As `AuditEvent`.
     """
-    return AuditEvent(id, data, datetime.now(UTC) if time is None else time, wording)
+    return AuditEvent(id, data, datetime.now(UTC) if time is None else time, wording, summary)
 
 
 def _listed(data: Mapping[str, Value]) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from pastore.audit.events import EVENTS, AuditEvent, Wording
+from pastore.audit.summary import Summary
 from pastore.model.win32 import describe
 
 MAX_LINE: Final = 1 << 20  # bytes, the line end included; an event is bounded so that it never comes near
@@ -59,7 +60,10 @@ def timestamp(time: datetime) -> str:
 
 
 def as_dict(entry: Entry) -> dict[str, Any]:
-    """Return the JSON form of the interface contract; ``error`` is there when the data has an Error."""
+    """Return the JSON form of the interface contract.
+
+    ``error`` is there when the data has an Error, and ``summary`` when the event tells of a change.
+    """
     event = entry.event
     line: dict[str, Any] = {
         "seq": entry.seq,
@@ -72,6 +76,8 @@ def as_dict(entry: Entry) -> dict[str, Any]:
     code = event.data.get("Error")
     if isinstance(code, int):
         line["error"] = describe(code)._asdict()
+    if event.summary is not None:
+        line["summary"] = event.summary.as_dict()
     return line
 
 
@@ -142,11 +148,12 @@ def decode(line: bytes) -> Entry:
     if loaded["outcome"] != known.outcome.value:
         raise RecordError(f"event {known.id} is a {known.outcome.value}, which the line denies")
     try:
-        event = AuditEvent(known.id, loaded["data"], _time(loaded.get("time")))
+        summary = None if loaded.get("summary") is None else Summary.from_dict(loaded["summary"])
+        event = AuditEvent(known.id, loaded["data"], _time(loaded.get("time")), summary=summary)
     except (ValueError, TypeError) as error:
         raise RecordError(str(error)) from None
     if loaded["text"] != event.text:
-        newer = AuditEvent(event.id, event.data, event.time, Wording.POLICY_AGENT)
+        newer = AuditEvent(event.id, event.data, event.time, Wording.POLICY_AGENT, event.summary)
         event = newer if loaded["text"] == newer.text else event
     return Entry(loaded["seq"], event)
 

@@ -27,6 +27,8 @@ def render(entries: Iterable[Entry]) -> Iterator[str]:
         if "error" in line:
             error = line["error"]
             blocks.append(f"{error['name']} ({error['code']}): {error['message']}")
+        if event.summary is not None:
+            blocks.append("\n".join(event.summary.lines()))
         body = "\n\n".join(blocks).splitlines()
         head = f"{entry.seq}  {line['time']}  event {event.id}  {event.outcome.value}"
         yield "\n".join([head, *(f"    {part}".rstrip() for part in body)]) + "\n\n"

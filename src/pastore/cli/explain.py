@@ -145,7 +145,11 @@ def command(
 
         explain_rule(compiled, rule_name, output_format)
         return
-    packet = parse(packet_text or "", interface)
+    explain_packet(compiled, parse(packet_text or "", interface), output_format)
+
+
+def explain_packet(compiled: "Compiled", packet: "Packet", output_format: str) -> None:
+    """Print which filter decides on a packet, and why the others do not."""
     verdict = compiled.matcher.match(
         packet.protocol,
         packet.src,

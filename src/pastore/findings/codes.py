@@ -315,6 +315,26 @@ _CODES: Final = (
         "pre-shared key is left out of the source",
         "None needed to judge packets; pastore convert --secrets keeps keys.",
     ),
+    Code(
+        "PA195",
+        _E,
+        "cached copy cannot be used",
+        "None needed once the directory answers: then it is written anew.",
+        w.INVALID_DATA,
+        5459,
+    ),
+    Code(
+        "PA196",
+        _W,
+        "agent cannot write what it should",
+        "Make room on the disk, or mend the permissions; the agent goes on meanwhile.",
+    ),
+    Code(
+        "PA197",
+        _W,
+        "command of the agent failed",
+        "Run the command by hand as the agent's user; the policy is in force all the same.",
+    ),
     # PA2xx: rules that cannot be applied
     Code(
         "PA201",

@@ -15,6 +15,7 @@ class Win32Error(NamedTuple):
 
 
 FILE_NOT_FOUND = 2
+NOT_ENOUGH_MEMORY = 8
 INVALID_DATA = 13
 INVALID_PARAMETER = 87
 LOGON_FAILURE = 1326
@@ -33,6 +34,7 @@ QM_POLICY_PRUNED = 13025
 _ERRORS = (
     Win32Error(0, "ERROR_SUCCESS", "The operation completed successfully."),
     Win32Error(2, "ERROR_FILE_NOT_FOUND", "The system cannot find the file specified."),
+    Win32Error(8, "ERROR_NOT_ENOUGH_MEMORY", "Not enough memory resources are available to process this command."),
     Win32Error(13, "ERROR_INVALID_DATA", "The data is invalid."),
     Win32Error(87, "ERROR_INVALID_PARAMETER", "The parameter is incorrect."),
     Win32Error(1326, "ERROR_LOGON_FAILURE", "The user name or password is incorrect."),

@@ -51,7 +51,13 @@ class StoreEntry:
 
 
 def load_entries(
-    entries: Iterable[StoreEntry], log: FindingLog, wanted: str | None, *, place: str, assigned: str | None = None
+    entries: Iterable[StoreEntry],
+    log: FindingLog,
+    wanted: str | None,
+    *,
+    place: str,
+    assigned: str | None = None,
+    storage: Storage = Storage.DIRECTORY,
 ) -> Loaded:
     """Build the policies of some entries and choose one.
 
@@ -67,6 +73,8 @@ def load_entries(
         What to call the source in a sentence: "the LDIF".
     assigned : str, optional
         DN of the assigned policy, where that is known otherwise than from the pointers, which are then not asked.
+    storage : Storage
+        Which storage the policies are from.
     """
     source = log.source
     entries = list(entries)
@@ -83,7 +91,7 @@ def load_entries(
     for container, store in stores.items():
         graph = build(
             [stored_object(entry, log) for entry in store],
-            storage=Storage.DIRECTORY,
+            storage=storage,
             assigned=known.get(container) if assigned is None else assigned,
         )
         policies += graph.policies

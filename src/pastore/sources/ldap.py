@@ -1,5 +1,7 @@
 """The policy store of a running directory: the same objects as in LDIF, fetched."""
 
+from typing import TYPE_CHECKING
+
 from pastore.directory import Access, DirectoryError, shown
 from pastore.findings import Finding
 from pastore.ipsecdata.objects import parse_name
@@ -7,6 +9,18 @@ from pastore.model import Origin
 from pastore.sources.entries import KEPT, StoreEntry, load_entries
 from pastore.sources.loaded import Loaded
 from pastore.sources.log import FindingLog, limited
+
+if TYPE_CHECKING:
+    from pastore.directory import Entry
+
+
+def store_entry(entry: "Entry") -> StoreEntry:
+    """Return an entry of a directory as one that policies are built from."""
+    made = StoreEntry(entry.dn)
+    for name in KEPT.intersection(entry.values):
+        for value in entry.values[name]:
+            made.add(name, value, None)
+    return made
 
 
 def load_url(
@@ -32,15 +46,8 @@ def load_url(
         PA176 if it gets no policy, PA135 if it gets one that does not exist.
     """
     from pastore.directory.assignment import assignment_of
-    from pastore.directory.session import Entry, Session, waived  # ldap3 is only loaded for it
+    from pastore.directory.session import Session, waived  # ldap3 is only loaded for it
     from pastore.directory.store import read_store
-
-    def taken(entry: Entry) -> StoreEntry:
-        made = StoreEntry(entry.dn)
-        for name in KEPT.intersection(entry.values):
-            for value in entry.values[name]:
-                made.add(name, value, None)
-        return made
 
     try:
         with Session(url, access) as session:
@@ -51,7 +58,7 @@ def load_url(
     except DirectoryError as error:
         return Loaded(None, (error.finding(url), *waived(url, access)))
     found = limited(session.findings, url)
-    entries = map(taken, (*store.objects, *store.pointers))
+    entries = map(store_entry, (*store.objects, *store.pointers))
     log = FindingLog(url)
     if assignment is None:
         loaded = load_entries(entries, log, wanted, place="the directory")

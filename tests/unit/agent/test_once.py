@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 
 import pastore
-from pastore.agent.once import Applied, apply_once
+from pastore.agent.applying import Manner
+from pastore.agent.engine import Engine
+from pastore.agent.machine import Trigger
+from pastore.agent.storages import LocalSource, Preloaded
+from pastore.agent.trail import Trail
 from pastore.audit import MemorySink
 from pastore.filters.host import Host
+from pastore.findings import Finding
 from pastore.model import Policy, Storage
 from pastore.sources.loaded import Loaded
 from tests.support.command import pastore as run
@@ -31,11 +36,12 @@ NONE = policy(ODD, name="Server Isolation")
 Events = list[tuple[int, dict[str, Any]]]
 
 
-def turn(path: Path, **options: Any) -> tuple[Applied, Events]:
-    """Return what one turn did and the events it wrote."""
+def turn(path: Path, wanted: str = "") -> tuple[Engine, Events]:
+    """Return the agent after one turn, and the events it wrote."""
     sink = MemorySink()
-    applied = apply_once(pastore.load(path), sink, Host.parse(["10.9.0.7"]), **options)
-    return applied, [(event.id, dict(event.data)) for event in sink.events]
+    engine = Engine(Trail(sink), local=LocalSource(str(path)), manner=Manner(Host.parse(["10.9.0.7"])), wanted=wanted)
+    engine.turn(Trigger.START)
+    return engine, [(event.id, dict(event.data)) for event in sink.events]
 
 
 def ids(events: Events) -> list[int]:
@@ -51,13 +57,14 @@ def cut(values: Mapping[str, RegValue]) -> dict[str, RegValue]:
 
 class TestLocal:
     def test_a_fine_policy_is_loaded_and_applied(self, tmp_path: Path) -> None:
-        applied, events = turn(export(tmp_path, FINE))
+        engine, events = turn(export(tmp_path, FINE))
         assert events == [(5471, {"Policy": "Server Isolation"}), (5460, {"Policy": "Server Isolation"})]
-        assert applied.matcher is not None
-        assert applied.failures == ()
+        assert engine.in_force is not None
+        assert engine.last_attempt is not None
+        assert engine.last_attempt.failures == ()
 
     def test_some_rules_that_fail_are_one_5462_with_the_first_error_and_a_5477_for_each_filter(self, tmp_path: Path) -> None:
-        applied, events = turn(export(tmp_path, SOME))
+        engine, events = turn(export(tmp_path, SOME))
         assert ids(events) == [5471, 5460, 5462, 5477, 5477]
         told = {data["QuickModeFilter"]: data["Error"] for number, data in events if number == 5477}
         later = max(WEB, AGAIN, key=lambda each: each.guid.int)  # of two alike, the one that is tried later
@@ -66,41 +73,42 @@ class TestLocal:
             f"tcp any > me:80 (mirrored) of rule {later.name!r}": 13008,
         }
         assert events[2][1] == {"Policy": "Server Isolation", "Error": 87}  # masks are looked at before repetitions
-        assert applied.matcher is not None
-        assert len(applied.failures) == 2
+        assert engine.in_force is not None
+        assert engine.last_attempt is not None
+        assert len(engine.last_attempt.failures) == 2
 
     def test_a_policy_of_which_every_rule_fails_is_not_applied(self, tmp_path: Path) -> None:
-        applied, events = turn(export(tmp_path, NONE))
+        engine, events = turn(export(tmp_path, NONE))
         assert ids(events) == [5471, 5461, 5477]
         assert events[1][1] == {"Policy": "Server Isolation", "Error": 87}
-        assert applied.matcher is None
+        assert engine.in_force is None
 
     def test_a_rule_that_is_not_active_has_not_failed(self, tmp_path: Path) -> None:
         _, events = turn(export(tmp_path, policy(replace(ODD, active=False), WEB)))
         assert ids(events) == [5471, 5460]
 
     def test_a_policy_without_rules_is_applied(self, tmp_path: Path) -> None:
-        applied, events = turn(export(tmp_path, policy()))
+        engine, events = turn(export(tmp_path, policy()))
         assert ids(events) == [5471, 5460]
-        assert applied.matcher is not None
+        assert engine.in_force is not None
 
     def test_missing_key_exchange_settings_are_a_whole_failure_with_their_error(self, tmp_path: Path) -> None:
         path = write(tmp_path, changed(registry(FINE, assigned=FINE), "ipsecISAKMPPolicy", lambda values: None))
-        applied, events = turn(path)
+        engine, events = turn(path)
         assert events == [(5471, {"Policy": "Server Isolation"}), (5461, {"Policy": "Server Isolation", "Error": 13004})]
-        assert applied.matcher is None
+        assert engine.in_force is None
 
     def test_a_damaged_filter_list_is_a_rule_that_could_not_be_applied(self, tmp_path: Path) -> None:
-        applied, events = turn(write(tmp_path, changed(registry(FINE, assigned=FINE), "ipsecFilter", cut)))
+        engine, events = turn(write(tmp_path, changed(registry(FINE, assigned=FINE), "ipsecFilter", cut)))
         assert ids(events) == [5471, 5460, 5462]
         assert events[-1][1]["Error"] == 13
-        assert applied.matcher is not None
+        assert engine.in_force is not None
 
     def test_a_rule_that_cannot_be_read_is_one_too(self, tmp_path: Path) -> None:
-        applied, events = turn(write(tmp_path, changed(registry(FINE, assigned=FINE), "ipsecNFA", cut)))
+        engine, events = turn(write(tmp_path, changed(registry(FINE, assigned=FINE), "ipsecNFA", cut)))
         assert ids(events) == [5471, 5460, 5462]
         assert events[-1][1]["Error"] == 13
-        assert applied.matcher is not None
+        assert engine.in_force is not None
 
     def test_a_reference_to_a_rule_that_is_not_there_is_one_too(self, tmp_path: Path) -> None:
         _, events = turn(write(tmp_path, changed(registry(FINE, assigned=FINE), "ipsecNFA", lambda values: None)))
@@ -111,10 +119,10 @@ class TestLocal:
     def test_a_policy_whose_only_rule_cannot_be_had_is_a_whole_failure(self, tmp_path: Path, how: str) -> None:
         only = policy(WEB)
         keys = changed(registry(only, assigned=only), "ipsecNFA", cut if how == "cut" else lambda values: None)
-        applied, events = turn(write(tmp_path, keys))
+        engine, events = turn(write(tmp_path, keys))
         assert ids(events) == [5471, 5461]
         assert events[-1][1]["Error"] == (13 if how == "cut" else 2)
-        assert applied.matcher is None
+        assert engine.in_force is None
 
     def test_a_missing_filter_action_is_told_for_every_filter_of_its_rule(self, tmp_path: Path) -> None:
         two = policy(WEB, rule("Keyed", "protect", "tcp any > me:1", "tcp any > me:2"))
@@ -134,16 +142,18 @@ class TestLocal:
         assert ids(events) == [5471, 5460]
 
     def test_no_policy_at_all_is_5472(self, tmp_path: Path) -> None:
-        applied, events = turn(write(tmp_path, {f"{HKLM}\\{LOCAL}": {}}), wanted="Server Isolation")
+        engine, events = turn(write(tmp_path, {f"{HKLM}\\{LOCAL}": {}}), wanted="Server Isolation")
         assert events == [(5472, {"Policy": "Server Isolation", "Error": 2})]
-        assert applied.matcher is None
+        assert engine.in_force is None
 
     def test_a_rule_list_is_not_a_policy(self) -> None:
         rows = pastore.SpecificFilters.from_columns(src_lo=[0], src_hi=[0], dst_lo=[0], dst_hi=[0], action="block")
         sink = MemorySink()
-        with pytest.raises(TypeError, match="rule list is not a Windows policy"):
-            apply_once(Loaded(rows), sink)
-        assert sink.events == []
+        told: list[Finding] = []
+        engine = Engine(Trail(sink), local=Preloaded(Loaded(rows)), told=told.append)
+        engine.turn(Trigger.START)
+        assert [event.id for event in sink.events] == [5472]
+        assert "rule list is not a Windows policy" in told[0].message
 
 
 class TestCached:
@@ -161,10 +171,10 @@ class TestCached:
         assert {data["Policy"] for number, data in events if "Policy" in data} == {dn(SOME)}
 
     def test_a_whole_failure(self, tmp_path: Path) -> None:
-        applied, events = turn(write(tmp_path, cached(NONE)))
+        engine, events = turn(write(tmp_path, cached(NONE)))
         assert ids(events) == [5459, 5477]
         assert events[0][1] == {"Policy": dn(NONE), "Error": 87}
-        assert applied.matcher is None
+        assert engine.in_force is None
 
     def test_missing_key_exchange_settings(self, tmp_path: Path) -> None:
         _, events = turn(write(tmp_path, changed(cached(FINE), "ipsecISAKMPPolicy", lambda values: None)))
@@ -258,10 +268,6 @@ class TestCommand:
         notes.write_text("remember the milk\n")
         result = run("agent", export(tmp_path, FINE), "--once", "--audit", notes)
         assert (result.status, notes.read_text()) == (2, "remember the milk\n")
-
-    def test_without_once_it_says_what_it_can_do(self, tmp_path: Path) -> None:
-        result = run("agent", export(tmp_path, FINE))
-        assert (result.status, "--once only" in result.err) == (2, True)
 
     def test_quiet_says_nothing_of_what_the_log_says(self, tmp_path: Path) -> None:
         result = run("--quiet", "agent", export(tmp_path, SOME), "--once")
