@@ -7,6 +7,7 @@ is decided by one row, or none, on either side.
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from pastore.packets.names import protocol_name
 from pastore.packets.packet import Packet
 
 _TRIED: Final = 8  # rows of either list among which the best one to cut by is looked for
+_EVERY: Final = {4: "0.0.0.0/0", 6: "::/0"}
 _NOTHING: Final = 0  # the key of packets that meet no row
 
 
@@ -70,7 +72,7 @@ class Change:
 
     @property
     def src(self) -> str:
-        """Return the sources: ``any``, a prefix, ``low-high``; IPv6 any is ``::/0``."""
+        """Return the sources: an address, a prefix or ``low-high``; any is ``0.0.0.0/0`` or ``::/0``."""
         return self._addresses(0)
 
     @property
@@ -80,7 +82,7 @@ class Change:
 
     def _addresses(self, field: int) -> str:
         text = range_text(self.family, *self.box[field])
-        return "::/0" if text == "any" and self.family == 6 else text
+        return _EVERY[self.family] if text == "any" else text
 
     @property
     def protocol(self) -> str:
@@ -313,7 +315,8 @@ class _Search:
         for (old, new), boxes in self.found.items():
             for low, high in merged(boxes):
                 result.append(Change(self.grid.family, self.grid.leave(low, high), self.decisions[old], self.decisions[new]))
-        result.sort(key=lambda change: -ordinary(change.family, change.box))
+        # What people know first, and of that the most.
+        result.sort(key=lambda change: (-ordinary(change.family, change.box), -prod(high - low + 1 for low, high in change.box)))
         return result
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pastore.analysis.explain import rows_near
-from pastore.analysis.flow import Flow
-from pastore.analysis.grid import WORK_LIMIT, Ends, Grid, Work, WorkLimitError, find_outside, meeting
+from pastore.analysis.flow import Flow, Networks
+from pastore.analysis.grid import WORK_LIMIT, Ends, Grid, Work, WorkLimitError, find_outside, meeting, whole_box
 from pastore.analysis.regions import Box, box_of
 from pastore.analysis.witness import ordinary, witness
 from pastore.filters.specific import EXEMPTIONS, SpecificFilters
@@ -44,7 +44,8 @@ def find(
     flow: Flow,
     actions: Collection[Action],
     *,
-    exempt: bool = True,
+    unseen: bool = True,
+    me: Networks = (),
     limit: int = WORK_LIMIT,
 ) -> Found:
     """Find a packet of a flow on which one of some actions is taken.
@@ -56,9 +57,10 @@ def find(
     flow : Flow
     actions : collection of Action
         ``Action.NONE`` stands for packets that meet no row.
-    exempt : bool
-        False leaves out the packets of the default exemptions that no setting takes away (`lasting`), as long as the flow has
-        others.
+    unseen : bool
+        False leaves out the packets that no filter of any policy sees (`unseen_boxes`), as long as the flow has others.
+    me : sequence of network
+        The local addresses; only `unseen` looks at them.
     limit : int
         How many steps it may take.
     """
@@ -68,31 +70,26 @@ def find(
             boxes = [box for of, box in flow.parts if of == family]
             if not boxes:
                 continue
-            search = _Search(family, filters, boxes, actions, work)
-            aside = [] if exempt else lasting(filters, family)
+            aside = [] if unseen else unseen_boxes(filters, family, me)
+            search = _Search(family, filters, [*boxes, *aside], actions, work)
             for box in boxes:
                 packet = search.find(box, aside)
                 if packet is not None:
                     return _found(filters, packet)
-        if not exempt and not has_others(filters, flow, work):
+        if not unseen and not _has_others(filters, flow, me, work):
             return find(filters, flow, actions, limit=work.left)
     except WorkLimitError:
         return Found(None, decided=False)
     return Found(None)
 
 
-def has_others(filters: SpecificFilters, flow: Flow, work: Work) -> bool:
-    """Whether a flow has packets that are none of the lasting default exemptions."""
-    for family, box in flow.parts:
-        aside = lasting(filters, family)
-        grid = Grid(family, (), [box, *aside])
-        if find_outside(*grid.enter(box), *_entered(grid, aside), work) is not None:
-            return True
-    return False
+def unseen_boxes(filters: SpecificFilters, family: int, me: Networks) -> list[Box]:
+    """Return the packets that no filter of any policy sees.
 
-
-def lasting(filters: SpecificFilters, family: int) -> list[Box]:
-    """Return the default exemptions that even NoDefaultExempt 3 keeps: ISAKMP, and what comes in by multicast and broadcast."""
+    They are those of the default exemptions that even NoDefaultExempt 3 keeps (ISAKMP, and what comes in by multicast and
+    broadcast), and those that the host sends to itself. A whole network as `me` stands for many hosts, which do send to each
+    other.
+    """
     rows = filters.rows
     found = []
     for row in rows[(rows["exempt"] != 0) & (rows["family"] == family)]:
@@ -102,7 +99,18 @@ def lasting(filters: SpecificFilters, family: int) -> list[Box]:
             found.append(box)
         elif kind in _INBOUND:
             found.append((*box[:5], (0, 0), box[6]))
+    own = [(int(each.network_address),) * 2 for each in me if each.version == family and each.num_addresses == 1]
+    found.extend((src, dst, *whole_box(family)[2:]) for src in own for dst in own)
     return found
+
+
+def _has_others(filters: SpecificFilters, flow: Flow, me: Networks, work: Work) -> bool:
+    for family, box in flow.parts:
+        aside = unseen_boxes(filters, family, me)
+        grid = Grid(family, (), [box, *aside])
+        if find_outside(*grid.enter(box), *_entered(grid, aside), work) is not None:
+            return True
+    return False
 
 
 class _Search:
@@ -110,7 +118,7 @@ class _Search:
 
     def __init__(self, family: int, filters: SpecificFilters, boxes: list[Box], actions: Collection[Action], work: Work) -> None:
         self.family = family
-        self.grid = Grid(family, [filters], [*boxes, *lasting(filters, family)])
+        self.grid = Grid(family, [filters], boxes)
         self.at, self.low, self.high = self.grid.rows(filters)
         rows = filters.rows[self.at]
         self.wanted = np.isin(rows["action"], [int(action) for action in actions])

@@ -44,7 +44,23 @@ class TestTable:
 
 class TestCommand:
     @pytest.mark.parametrize(
-        "command", ["check", "show", "explain", "classify", "verify", "bench", "convert", "compile", "agent", "events", "rule"]
+        "command",
+        [
+            "check",
+            "show",
+            "explain",
+            "classify",
+            "diff",
+            "search",
+            "test",
+            "verify",
+            "bench",
+            "convert",
+            "compile",
+            "agent",
+            "events",
+            "rule",
+        ],
     )
     def test_every_command_explains_itself(self, command: str) -> None:
         result = pastore(command, "--help")
@@ -59,6 +75,9 @@ class TestCommand:
             "show",
             "explain",
             "classify",
+            "diff",
+            "search",
+            "test",
             "verify",
             "bench",
             "convert",
