@@ -67,10 +67,11 @@ def junit(name: str, suites: Iterable[Suite]) -> str:
     return "\n".join(lines)
 
 
-def findings_junit(reports: Sequence[Report], rank: int) -> str:
+def findings_junit(reports: Sequence[Report], rank: int, unanswered: Sequence[str] = ()) -> str:
     """Return the findings of a check: a suite a policy, a test case a finding; a policy without any is a case that passed.
 
     Findings up to `rank` are failures; others are told in the output of a case that passed, since the exit status is 0 too.
+    Sources that no policy was obtained from are errors.
     """
     suites = []
     for report in reports:
@@ -86,6 +87,10 @@ def findings_junit(reports: Sequence[Report], rank: int) -> str:
         if not report.findings:
             suite.add("no findings", "pastore")
         suites.append(suite)
+    if unanswered:
+        suites.append(Suite("sources"))
+        for source in unanswered:
+            suites[-1].add(source, "pastore", Fault("unanswered", f"no policy was obtained from {source}"), error=True)
     return junit("pastore check", suites)
 
 

@@ -112,7 +112,7 @@ class TestForms:
     ("text", "why"),
     [
         ("", ": no cases"),
-        ("policy: [a", ":2:1: not valid YAML"),
+        ("policy: [a", ":1:11: not valid YAML"),
         (b"\xff\xfe\x00", "not valid YAML"),
         (b"policy: \x80\n", "not valid YAML"),
         ("just a text", ":1: a case is written as keys and values"),
