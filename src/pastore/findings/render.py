@@ -12,7 +12,7 @@ from pastore.model.win32 import describe
 
 # DEL and C1 controls, soft hyphen, marks of direction and joining, line separators, surrogates, byte order mark, tags.
 _HIDDEN = re.compile(
-    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
 
 # What a build server would obey wherever it stands in a line: ##[command], ##vso[...], ##teamcity[...].
@@ -160,7 +160,7 @@ def github(reports: Sequence[Report]) -> str:
         pairs = [("%", "%25"), ("\r", "%0D"), ("\n", "%0A")] + ([(":", "%3A"), (",", "%2C")] if in_property else [])
         for raw, escaped in pairs:
             value = value.replace(raw, escaped)
-        return value
+        return printable(value)
 
     names = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
     lines = []

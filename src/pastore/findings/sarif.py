@@ -71,7 +71,11 @@ def uri_of(source: str) -> dict[str, str]:
     if "://" in source:
         return {"uri": quote(source, safe=":/?#[]@!$&'()*+,;=%", errors="surrogatepass")}
     path = same_path(source)
-    uri = quote(os.fsencode(path.replace(os.sep, "/")))
+    path = path.replace(os.sep, "/")
+    try:
+        uri = quote(os.fsencode(path))
+    except UnicodeEncodeError:  # no name that a file here could have
+        uri = quote(path, errors="surrogatepass")
     return {"uri": f"file://{uri}"} if os.path.isabs(path) else {"uri": uri, "uriBaseId": _BASE}
 
 
