@@ -1,5 +1,6 @@
 """Cases of ``pastore test``: a policy, packets and what is expected of them, as YAML."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -236,4 +237,4 @@ def _place(path: str, node: Any) -> str:
 
 def policy_path(case: Case) -> str:
     """Return where the policy of a case is: relative to the folder of its file."""
-    return case.policy if "://" in case.policy else str(Path(case.file).parent / case.policy)
+    return case.policy if "://" in case.policy else os.path.normpath(Path(case.file).parent / case.policy)
