@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pastore.analysis.examples import ordinary, packets_of
 from pastore.analysis.grid import WORK_LIMIT, Ends, Grid, Work, WorkLimitError, cut, meeting, merged, uncovered
 from pastore.analysis.regions import Box
-from pastore.analysis.witness import ordinary, witnesses
 from pastore.filters.specific import EXEMPTIONS, INPASS, SOFT, SpecificFilters
 from pastore.filters.text import range_text
 from pastore.model import Action
@@ -121,7 +121,7 @@ class Change:
 
     def examples(self, n: int) -> list[Packet]:
         """Return up to `n` packets of them, an ordinary one first."""
-        found = witnesses(self.family, self.box)
+        found = packets_of(self.family, self.box)
         return [packet for packet, _ in zip(found, range(n), strict=False)]
 
     def as_dict(self) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from pastore.analysis.examples import ordinary, packet_of
 from pastore.analysis.explain import rows_near
 from pastore.analysis.flow import Flow, Networks
 from pastore.analysis.grid import WORK_LIMIT, Ends, Grid, Work, WorkLimitError, find_outside, meeting, whole_box
 from pastore.analysis.regions import Box, box_of
-from pastore.analysis.witness import ordinary, witness
 from pastore.filters.specific import EXEMPTIONS, SpecificFilters
 from pastore.model import Action
 from pastore.packets.packet import Packet
@@ -151,7 +151,7 @@ class _Search:
         rows_low = np.concatenate([aside_low, self.low[rows]])
         rows_high = np.concatenate([aside_high, self.high[rows]])
         found = find_outside(low, high, rows_low, rows_high, self.work, self._ordinary)
-        return None if found is None else witness(self.family, self.grid.leave(*found))
+        return None if found is None else packet_of(self.family, self.grid.leave(*found))
 
     def _ordinary(self, low: Ends, high: Ends) -> int:
         return ordinary(self.family, self.grid.leave(low, high))

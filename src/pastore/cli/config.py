@@ -29,7 +29,7 @@ _NOT_HERE = frozenset(
         "computer",
     ]
 )
-_PATHS = ("baseline", "system", "ca_file")
+_PATHS = ("baseline", "system", "ca_file", "protect_ranges")
 EXTRA = "per-file-ignores"
 
 

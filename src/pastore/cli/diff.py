@@ -35,7 +35,9 @@ SHOWN = 10  # ranges of each kind of change in text; JSON has them all
 @click.option(
     "--witnesses", type=click.IntRange(1, 100), default=1, show_default=True, help="Example packets for each range of packets."
 )
-@click.option("--work", type=click.IntRange(1), metavar="N", help="Steps the comparison may take; 250000 if left out.")
+@click.option(
+    "--work-limit", "work", type=click.IntRange(1), metavar="N", help="Steps the comparison may take; 250000 if left out."
+)
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(
     old: str, new: str, new_policy: str | None, witnesses: int, work: int | None, output_format: str, **options: Any
@@ -69,7 +71,7 @@ def command(
         say("\n".join(diff_text(found, witnesses)))
     if not found.decided:
         more = "there may be more changes" if found.changes else "nothing is known"
-        click.echo(f"pastore: the comparison ended undecided after {limit} steps: {more}; --work allows more", err=True)
+        click.echo(f"pastore: the comparison ended undecided after {limit} steps: {more}; --work-limit allows more", err=True)
     if found.changes:
         sys.exit(BAD_NEWS)
     if not found.decided:

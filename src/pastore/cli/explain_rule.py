@@ -64,8 +64,8 @@ def chosen(compiled: "Compiled", name: str) -> tuple[set[str], list[int]]:
 
 def reach(filters: "SpecificFilters", index: int) -> Reach:
     """Subtract the rows before a row from it, exactly."""
+    from pastore.analysis.examples import ordinary, packet_of
     from pastore.analysis.regions import TooManyBoxesError, box_of, overlap, subtract
-    from pastore.analysis.witness import ordinary, witness
     from pastore.model import Action
 
     row = filters.rows[index]
@@ -84,7 +84,7 @@ def reach(filters: "SpecificFilters", index: int) -> Reach:
         return Reach(index, row_text(row), action, "undecided", hiding, None)
     if not left:
         return Reach(index, row_text(row), action, "none", hiding, None)
-    example = str(witness(family, max(left, key=lambda piece: ordinary(family, piece))))
+    example = str(packet_of(family, max(left, key=lambda piece: ordinary(family, piece))))
     return Reach(index, row_text(row), action, "part" if earlier else "all", hiding, example)
 
 

@@ -29,7 +29,7 @@ _ACTIONS = ("none", "allow", "block", "protect")
 @click.argument("source", metavar="SRC")
 @source_options
 @host_options
-@click.option("--work", type=click.IntRange(1), metavar="N", help="Steps the search may take; 250000 if left out.")
+@click.option("--work-limit", "work", type=click.IntRange(1), metavar="N", help="Steps it may take; 250000 if left out.")
 @click.option("--seen", is_flag=True, help="Only packets that filters see: no ISAKMP, none that the host sends to itself, ...")
 @click.option(
     "--action", multiple=True, type=click.Choice(_ACTIONS), help="What happens to it (repeatable); anything if left out."
@@ -81,7 +81,7 @@ def command(
     else:
         say(search_text(matcher.filters, found))
     if not found.decided:
-        click.echo(f"pastore: the search ended undecided after {limit} steps; --work allows more", err=True)
+        click.echo(f"pastore: the search ended undecided after {limit} steps; --work-limit allows more", err=True)
         sys.exit(NO_ANSWER)
     if found.packet is not None:
         sys.exit(BAD_NEWS)

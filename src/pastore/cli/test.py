@@ -28,7 +28,7 @@ class Outcome:
 
 @click.command("test")
 @click.argument("files", nargs=-1, required=True, metavar="CASES...")
-@click.option("--work", type=click.IntRange(1), metavar="N", help="Steps the proof of a flow may take; 250000 if left out.")
+@click.option("--work-limit", "work", type=click.IntRange(1), metavar="N", help="Steps a flow may take; 250000 if left out.")
 @click.option("--output-format", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
 @click.option("-v", "--verbose", is_flag=True, help="Tell what passed too.")
 def command(files: tuple[str, ...], work: int | None, output_format: str, verbose: bool) -> None:
@@ -160,7 +160,7 @@ def proved(case: "Case", matcher: "Matcher", expectation: "Expectation", work: i
     try:
         found = check_flow(matcher, expectation.text, (Action[expectation.action.upper()],), limit=limit)
     except UndecidedError as error:
-        return Outcome(case, expectation, "undecided", message=f"{error}; --work allows more")
+        return Outcome(case, expectation, "undecided", message=f"{error}; --work-limit allows more")
     except ValueError as error:  # me is of another family than the other end
         return Outcome(case, expectation, "failed", message=str(error))
     if found is None:

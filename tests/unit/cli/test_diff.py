@@ -31,11 +31,11 @@ class TestVerdicts:
         assert result.lines == [
             "allow by rule 'Web' becomes block by rule 'Rest':",
             "  tcp 0.0.0.0/0 > 0.0.0.0-223.255.255.255:80 in",  # between lies multicast, which is exempt
-            "    for example tcp 192.0.2.1:49152 > 192.0.2.1:80 in",
+            "    for example tcp 192.0.2.1:49152 > 10.0.0.1:80 in",
             "  tcp 0.0.0.0/0 > 240.0.0.0-255.255.255.254:80 in",
             "    for example tcp 192.0.2.1:49152 > 240.0.0.1:80 in",
             "  tcp 0.0.0.0/0:80 > 0.0.0.0/0 out",
-            "    for example tcp 192.0.2.1:80 > 192.0.2.1:80 out",
+            "    for example tcp 192.0.2.1:80 > 10.0.0.1:80 out",
             "",
             "3 ranges of packets change their verdict",
         ]
@@ -142,16 +142,16 @@ class TestEqual:
 class TestUndecided:
     def test_nothing_is_called_equal(self, tmp_path: Path) -> None:
         old, new = export(tmp_path, BASE, name="old.reg"), write(tmp_path, "new.reg", WEB)
-        result = pastore("diff", old, new, "--work", 1)
+        result = pastore("diff", old, new, "--work-limit", 1)
         assert (result.status, result.out) == (2, "not decided\n")
         assert "undecided after 1 steps: nothing is known" in result.err
-        told = pastore("diff", old, new, "--work", 1, "--output-format", "json").json
+        told = pastore("diff", old, new, "--work-limit", 1, "--output-format", "json").json
         assert (told["equal"], told["decided"]) == (False, False)
 
     def test_changes_found_until_then_are_bad_news_all_the_same(self, tmp_path: Path) -> None:
         old, new = export(tmp_path, BASE, name="old.reg"), write(tmp_path, "new.reg", WEB)
         limits = range(2, 60)
-        told = [pastore("diff", old, new, "--work", limit) for limit in limits]
+        told = [pastore("diff", old, new, "--work-limit", limit) for limit in limits]
         partly = [result for result in told if "there may be more changes" in result.err]
         assert partly
         assert {result.status for result in partly} == {1}

@@ -58,7 +58,7 @@ class TestAnswer:
         assert pastore(*base, "--seen").status == 0
 
     def test_beyond_the_limit_it_is_2(self, path: Path) -> None:
-        result = pastore("search", path, "--action", "allow", "--protocol", "tcp", "--dport", "445", "--work", 1)
+        result = pastore("search", path, "--action", "allow", "--protocol", "tcp", "--dport", "445", "--work-limit", 1)
         assert (result.status, result.out) == (2, "not decided\n")
         assert "undecided after 1 steps" in result.err
 

@@ -61,9 +61,9 @@ class TestOutcome:
         assert "not for tcp 192.0.2.1:49152 > 10.9.0.7:80 in: allow by rule 'Web'" in result.out
 
     def test_a_flow_that_is_not_decided_is_2(self, tmp_path: Path) -> None:
-        result = run(tmp_path, GOOD, "--work", "1")
+        result = run(tmp_path, GOOD, "--work-limit", "1")
         assert result.status == 2
-        assert "is not decided after 1 steps; --work allows more" in result.out
+        assert "is not decided after 1 steps; --work-limit allows more" in result.out
 
     def test_verbose_tells_what_passed(self, tmp_path: Path) -> None:
         assert run(tmp_path, GOOD, "-v").out.count(": passed Web server: ") == 4
