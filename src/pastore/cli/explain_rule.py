@@ -7,8 +7,14 @@ from pastore.cli.common import cannot_answer, paint, say
 from pastore.findings.render import json_text, printable
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from pastore.analysis.grid import Ends, Grid
     from pastore.api import Compiled
     from pastore.filters.specific import SpecificFilters
+
+ROW_LIMIT = 20_000  # steps that finding out what is left of one row may take: a second or two
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,8 @@ def explain_rule(compiled: "Compiled", name: str, output_format: str) -> None:
     if not wanted:
         known = list(dict.fromkeys(source.rule for source in filters.sources if source.rule))[:20]
         cannot_answer(f"there is no rule {name!r}; rules with filters are: {', '.join(map(repr, known)) or 'none'}")
-    reaches = [reach(filters, index) for index in rows]
+    ground = Ground(filters)
+    reaches = [reach(filters, index, ground) for index in rows]
     findings = [finding for finding in compiled.matcher.findings if finding.rule in wanted]
     if output_format == "json":
         document = {
@@ -62,30 +69,54 @@ def chosen(compiled: "Compiled", name: str) -> tuple[set[str], list[int]]:
     return {background.rules[rule][1] for rule in rules}, rows
 
 
-def reach(filters: "SpecificFilters", index: int) -> Reach:
-    """Subtract the rows before a row from it, exactly."""
+class Ground:
+    """The rows that a rule stands on, made ready for questions once for all its rows."""
+
+    def __init__(self, filters: "SpecificFilters") -> None:
+        self.filters = filters
+        self._families: dict[int, Any] = {}
+
+    def family(self, family: int) -> "tuple[Grid, npt.NDArray[np.intp], Ends, Ends]":
+        """Return the grid of a family, where its rows stand, and their ends."""
+        from pastore.analysis.grid import Grid
+
+        if family not in self._families:
+            grid = Grid(family, [self.filters])
+            self._families[family] = (grid, *grid.rows(self.filters))
+        grid, at, low, high = self._families[family]
+        return grid, at, low, high
+
+
+def reach(filters: "SpecificFilters", index: int, ground: Ground | None = None) -> Reach:
+    """Take the rows before a row away from it, exactly."""
+    import numpy as np
+
     from pastore.analysis.examples import ordinary, packet_of
-    from pastore.analysis.regions import TooManyBoxesError, box_of, overlap, subtract
+    from pastore.analysis.grid import Work, WorkLimitError, find_outside, meeting
     from pastore.model import Action
 
     row = filters.rows[index]
     family = int(row["family"])
-    box = box_of(row)
-    earlier = [
-        (at, other)
-        for at in range(index)
-        if int(filters.rows["family"][at]) == family and overlap(box, other := box_of(filters.rows[at]))
-    ]
+    grid, at, low, high = (ground or Ground(filters)).family(family)
+    place = int(np.searchsorted(at, index))
+    earlier = np.flatnonzero(meeting(low[place], high[place], low[:place], high[:place]))
     action = str(Action(int(row["action"])))
-    hiding = tuple(dict.fromkeys(hider_text(filters, at) for at, _ in earlier))
+    hiding = tuple(dict.fromkeys(hider_text(filters, int(at[other])) for other in earlier))
     try:
-        left = subtract(box, [other for _, other in earlier])
-    except TooManyBoxesError:
+        left = find_outside(
+            low[place],
+            high[place],
+            low[earlier],
+            high[earlier],
+            Work(ROW_LIMIT),
+            lambda low, high: ordinary(family, grid.leave(low, high)),
+        )
+    except WorkLimitError:
         return Reach(index, row_text(row), action, "undecided", hiding, None)
-    if not left:
+    if left is None:
         return Reach(index, row_text(row), action, "none", hiding, None)
-    example = str(packet_of(family, max(left, key=lambda piece: ordinary(family, piece))))
-    return Reach(index, row_text(row), action, "part" if earlier else "all", hiding, example)
+    example = str(packet_of(family, grid.leave(*left)))
+    return Reach(index, row_text(row), action, "part" if len(earlier) else "all", hiding, example)
 
 
 def hider_text(filters: "SpecificFilters", at: int) -> str:
