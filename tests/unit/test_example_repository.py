@@ -120,3 +120,12 @@ def test_the_commands_of_its_readme_run(repository: Path) -> None:
     text = (EXAMPLE / "README.md").read_text(encoding="utf-8")
     commands = [line.strip() for line in text.splitlines() if line.startswith("    pastore ")]
     assert [run(repository, command).returncode for command in commands] == [0, 0, 0, 0]
+
+
+def test_readme_shows_exactly_what_the_commands_print_here(repository: Path) -> None:
+    readme = (EXAMPLE.parents[1] / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"<!-- answers -->\n```console\n(.*?)```", readme, flags=re.DOTALL)
+    told = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", shown, flags=re.MULTILINE)
+    assert len(told) == 5
+    for command, output in told:
+        assert run(repository, f"{command} 2>&1").stdout.rstrip("\n") == output.rstrip("\n"), command
