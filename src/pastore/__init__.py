@@ -6,8 +6,10 @@ The names below are imported when they are first used, so that ``import pastore`
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pastore.api import Difference as Difference
     from pastore.api import Loaded as Loaded
     from pastore.api import compile as compile
+    from pastore.api import diff as diff
     from pastore.api import load as load
     from pastore.api import open as open
     from pastore.api import publish as publish
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Difference": "pastore.api",
     "Finding": "pastore.findings",
     "Loaded": "pastore.api",
     "Matcher": "pastore.matcher",
@@ -35,12 +38,14 @@ _HOMES = {
     "Verdict": "pastore.matcher",
     "Verdicts": "pastore.matcher",
     "compile": "pastore.api",
+    "diff": "pastore.api",
     "load": "pastore.api",
     "open": "pastore.api",
     "publish": "pastore.api",
 }
 
 __all__ = [
+    "Difference",
     "Finding",
     "Loaded",
     "Matcher",
@@ -53,6 +58,7 @@ __all__ = [
     "Verdicts",
     "__version__",
     "compile",
+    "diff",
     "load",
     "open",
     "publish",

@@ -1,4 +1,4 @@
-"""load, compile and open: the only place that joins sources, filters, analysis and the matcher."""
+"""load, compile, open and diff: the only place that joins sources, filters, analysis and the matcher."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from pastore.analysis.difference import Difference, difference
+from pastore.analysis.grid import WORK_LIMIT
 from pastore.analysis.security import not_assigned, security
 from pastore.directory import Access
 from pastore.filters.background import Background, background_of, weights_of
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     Verdict = Literal["rule", "action"]
 
-__all__ = ["Compiled", "Loaded", "compile", "compile_policy", "load", "open", "publish"]
+__all__ = ["Compiled", "Difference", "Loaded", "compile", "compile_policy", "diff", "load", "open", "publish"]
 
 
 def load(
@@ -271,3 +273,34 @@ def publish(
     return publishing.publish(
         policy, url, ANONYMOUS if access is None else access, gpo=gpo, remove_unused=remove_unused, dry_run=dry_run
     )
+
+
+def diff(
+    old: Matcher | Policy | SpecificFilters, new: Matcher | Policy | SpecificFilters, *, limit: int = WORK_LIMIT
+) -> Difference:
+    """Tell which packets change their verdict, exactly, over all packets there can be.
+
+    Parameters
+    ----------
+    old, new : Matcher, Policy or SpecificFilters
+        A Policy is expanded for a host that is not known; compile it to say more.
+    limit : int
+        How many steps it may take.
+
+    Returns
+    -------
+    Difference
+        ``.equal`` if it is proved that no packet does; ``.changes``, disjoint ranges of packets with what happened to them, what
+        happens now, by which rules, and an example; ``.decided`` is False if the limit ended the search.
+    """
+    return difference(_rows(old), _rows(new), limit=limit)
+
+
+def _rows(policy: Matcher | Policy | SpecificFilters) -> SpecificFilters:
+    if isinstance(policy, Matcher):
+        return policy.filters
+    if isinstance(policy, Policy):
+        return expand(policy, Host()).filters
+    if isinstance(policy, SpecificFilters):
+        return policy
+    raise TypeError(f"diff takes a Matcher, a Policy or SpecificFilters, not {type(policy).__name__}")

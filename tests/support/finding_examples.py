@@ -7,13 +7,14 @@ The console block of each page under ``src/pastore/findings/pages`` is made from
 import re
 import struct
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, chdir, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext
 from dataclasses import replace
 from importlib import resources
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final, NamedTuple
+from unittest.mock import patch
 
 from click.testing import CliRunner
 
@@ -89,6 +90,13 @@ def main() -> None:
 
 
 # Ways to make an input
+
+
+@contextmanager
+def no_memory() -> Iterator[None]:
+    """Let reading one file end for want of memory."""
+    with patch("pastore.sources.load", side_effect=MemoryError):
+        yield
 
 
 def cut_table() -> Example:
@@ -316,6 +324,7 @@ _OURS: Final[dict[str, Callable[[], Example]]] = {
     "PA104": lambda: Example({"corp.reg": reg_text(stored())}, ("check", "corp.reg", "--policy", "Server Isolatoin")),
     "PA105": two_policies,
     "PA106": cut_table,
+    "PA107": lambda: Example({"corp.reg": b""}, world=no_memory),
     "PA110": lambda: text('"ipsecName"=', "ipsecName="),
     "PA111": lambda: Example({"corp.reg": (whole := reg_text(stored(), "utf8"))[: whole.index(b"hex:") + 40]}),
     "PA112": lambda: exempt("3"),

@@ -2,11 +2,11 @@
 
 import json
 import os
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,13 +20,16 @@ from pastore.cli.common import (
     given_fixed,
     host_from,
     host_options,
-    is_quiet,
     paint,
     refuse_fixed,
     say,
     source_options,
+    talk,
 )
+from pastore.cli.config import ConfiguredCommand
+from pastore.cli.jobs import run_jobs
 from pastore.findings import Finding, Severity, select
+from pastore.findings.identity import Identity, identity
 from pastore.findings.render import Report, as_json, github, json_lines, json_text, printable, text
 
 if TYPE_CHECKING:
@@ -204,33 +207,59 @@ def begins_like_a_hive(path: str) -> bool:
         return False
 
 
-def read_baseline(path: str) -> Counter[tuple[str, ...]]:
+def read_baseline(path: str) -> Counter[Identity]:
     """Return the findings of an earlier ``check --output-format json``."""
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
-        return Counter(_key(finding) for source in document["sources"] for finding in source["findings"])
+        return Counter(identity(finding) for source in document["sources"] for finding in source["findings"])
     except OSError as error:
         raise click.UsageError(f"the baseline {printable(path)} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise click.UsageError(f"the baseline {printable(path)} is not the JSON of an earlier pastore check") from None
 
 
-def _key(finding: dict[str, Any]) -> tuple[str, ...]:
-    # Lines move when a file is edited; what a finding is about does not.
-    told = dict(finding)
-    if finding["source"]:
-        told["message"] = re.sub(rf"({re.escape(finding['source'])}):\d+", r"\1", finding["message"])
-    return tuple(str(told[name]) for name in ("code", "source", "locator", "rule", "filter", "message"))
+def write_baseline(path: str, reports: list[Report]) -> None:
+    """Write findings as `read_baseline` takes them."""
+    try:
+        Path(path).write_text(json_text(as_json(reports), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        cannot_answer(f"the baseline {path} cannot be written: {error.strerror}")
 
 
-def without_baseline(reports: list[Report], known: Counter[tuple[str, ...]]) -> list[Report]:
+def without_known(reports: list[Report], known: Counter[Identity]) -> list[Report]:
+    """Take the findings of the baseline out, and say how many were hidden and how many are gone."""
+    fresh = without_baseline(reports, known)
+    hidden = sum(len(report.findings) for report in reports) - sum(len(report.findings) for report in fresh)
+    gone = known.total() - hidden
+    parts = [f"{hidden} {'finding' if hidden == 1 else 'findings'} of the baseline left out"] if hidden else []
+    if gone:
+        parts.append(f"{gone} of the baseline no longer found: --write-baseline brings it up to date")
+    if parts:
+        talk(f"pastore: {'; '.join(parts)}")
+    return fresh
+
+
+def without_per_file(reports: list[Report]) -> list[Report]:
+    """Take out what tool.pastore.per-file-ignores says."""
+    ignored = (click.get_current_context().default_map or {}).get("per_file_ignores") or {}
+    if not ignored:
+        return reports
+    result = []
+    for report in reports:
+        path = os.path.abspath(report.source)
+        codes = [code for pattern, each in ignored.items() if fnmatch(path, os.path.abspath(pattern)) for code in each]
+        result.append(replace(report, findings=tuple(select(report.findings, (), codes))) if codes else report)
+    return result
+
+
+def without_baseline(reports: list[Report], known: Counter[Identity]) -> list[Report]:
     """Take the findings of the baseline out, each as often as it is there."""
     known = known.copy()
     result = []
     for report in reports:
         fresh = []
         for finding in report.findings:
-            key = _key(finding.as_dict())
+            key = identity(finding.as_dict())
             if known[key] > 0:
                 known[key] -= 1
             else:
@@ -239,7 +268,7 @@ def without_baseline(reports: list[Report], known: Counter[tuple[str, ...]]) -> 
     return result
 
 
-@click.command("check")
+@click.command("check", cls=ConfiguredCommand)
 @click.argument("sources", nargs=-1, required=True, metavar="SRC...")
 @source_options
 @host_options
@@ -250,10 +279,15 @@ def without_baseline(reports: list[Report], known: Counter[tuple[str, ...]]) -> 
     "--select", "selected", multiple=True, metavar="CODE", help="Only findings whose code starts so (repeatable, or a,b)."
 )
 @click.option("--ignore", "ignored", multiple=True, metavar="CODE", help="No findings whose code starts so (repeatable, or a,b).")
-@click.option("--output-format", type=click.Choice(["text", "json", "jsonl", "github"]), default="text", show_default=True)
+@click.option(
+    "--output-format", type=click.Choice(["text", "json", "jsonl", "sarif", "github", "junit"]), default="text", show_default=True
+)
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Sources checked at the same time.")
 @click.option("--statistics", is_flag=True, help="Count the findings by code instead of telling them (text only).")
 @click.option("--baseline", metavar="FILE", help="JSON of an earlier check: its findings are left out.")
+@click.option("--write-baseline", metavar="FILE", help="Write what is found to FILE, for --baseline, and end with 0.")
+@click.option("--config", metavar="FILE", help="Settings, in its table [tool.pastore]; the nearest pyproject.toml if left out.")
+@click.option("--isolated", is_flag=True, help="Without any pyproject.toml.")
 def command(sources: tuple[str, ...], **options: Any) -> None:
     """Validate policies: load, expand and analyse every policy of every SRC, a file or a folder of files.
 
@@ -268,50 +302,50 @@ def command(sources: tuple[str, ...], **options: Any) -> None:
             if job.named and is_table(job.source):
                 refuse_fixed(job.source)
         jobs = [job._replace(fixed=True) for job in jobs]
-    results = run(jobs, options["jobs"])
+    results = run_jobs(jobs, check_source, failed, at_once=options["jobs"], here=must_stay)
     reports = [report for checked in results for report in checked.reports]
     reports = [
         replace(report, findings=tuple(select(report.findings, _split(options["selected"]), _split(options["ignored"]))))
         for report in reports
     ]
+    reports = without_per_file(reports)
+    if options["write_baseline"]:
+        write_baseline(options["write_baseline"], reports)
     if options["baseline"]:
-        reports = without_baseline(reports, read_baseline(options["baseline"]))
+        reports = without_known(reports, read_baseline(options["baseline"]))
     skipped = sum(checked.skipped for checked in results)
-    render(reports, skipped, options)
-    unanswered = [job.source for job, checked in zip(jobs, results, strict=True) if job.named and not checked.answered]
     from pastore.directory.access import shown
 
+    unanswered = [shown(job.source) for job, checked in zip(jobs, results, strict=True) if job.named and not checked.answered]
+    render(reports, skipped, unanswered, options)
     for source in unanswered:
         # Whatever the findings are selected by and written as, an exit status of 2 has its reason here.
-        click.echo(f"pastore: no policy was obtained from {printable(shown(source))}", err=True)
+        click.echo(f"pastore: no policy was obtained from {printable(source)}", err=True)
     if unanswered:
         sys.exit(NO_ANSWER)
     if not any(checked.answered for checked in results):
         cannot_answer("no policy was found in any of the sources")
     limit = _LEVELS[options["fail_level"]]
-    if any(finding.severity.rank <= limit for report in reports for finding in report.findings):
+    if not options["write_baseline"] and any(finding.severity.rank <= limit for report in reports for finding in report.findings):
         sys.exit(BAD_NEWS)
 
 
-def run(jobs: list[Job], at_once: int) -> list[Checked]:
-    """Check every source, in the order given, with a progress bar where there is a terminal and something to wait for."""
-    if len(jobs) < 2:
-        return [check_source(job) for job in jobs]
-    hidden = is_quiet() or not sys.stderr.isatty()
-    if at_once == 1:
-        with click.progressbar(jobs, label="checking", file=sys.stderr, hidden=hidden) as bar:
-            return [check_source(job) for job in bar]
-    from concurrent.futures import ProcessPoolExecutor
+def failed(job: Job, why: str) -> Checked:
+    """Return what a source gives whose check did not come to its end."""
+    from pastore.directory.access import shown
+    from pastore.model import Origin
 
-    with ProcessPoolExecutor(min(at_once, len(jobs))) as pool:
-        # Standard input is closed in the other processes, and passwords do not leave this one.
-        running = [None if job.source == "-" or job.access else pool.submit(check_source, job) for job in jobs]
-        pairs = zip(jobs, running, strict=True)
-        with click.progressbar(pairs, length=len(jobs), label="checking", file=sys.stderr, hidden=hidden) as done:
-            return [future.result() if future else check_source(job) for job, future in done]
+    source = shown(job.source)
+    finding = Finding("PA107", f"the check of {source!r} did not come to its end: {why}", Origin(source))
+    return Checked((Report(source, None, 0, 0, (finding,)),), answered=False, skipped=False)
 
 
-def render(reports: list[Report], skipped: int, options: dict[str, Any]) -> None:
+def must_stay(job: Job) -> bool:
+    """Whether a job must be done in this process: standard input is closed in others, and passwords do not leave this one."""
+    return job.source == "-" or job.access is not None
+
+
+def render(reports: list[Report], skipped: int, unanswered: list[str], options: dict[str, Any]) -> None:
     """Write the findings to stdout in the form asked for."""
     form = options["output_format"]
     if form == "json":
@@ -320,6 +354,15 @@ def render(reports: list[Report], skipped: int, options: dict[str, Any]) -> None
         lines = json_lines(reports)
         if lines:
             say(lines)
+    elif form == "sarif":
+        from pastore import __version__
+        from pastore.findings.sarif import sarif
+
+        say(json_text(sarif(reports, version=__version__, unanswered=unanswered), indent=2))
+    elif form == "junit":
+        from pastore.findings.junit import findings_junit
+
+        say(findings_junit(reports, _LEVELS[options["fail_level"]], unanswered))
     elif form == "github":
         lines = github(reports)
         if lines:

@@ -259,7 +259,8 @@ def given_fixed() -> list[str]:
     return [
         parameters[name].opts[0]
         for name in _FIXED
-        if name in parameters and context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
+        if name in parameters
+        and context.get_parameter_source(name) not in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP, None)
     ]
 
 

@@ -1,15 +1,20 @@
 """pastore explain --rule: what a rule does and what hides it."""
 
 from dataclasses import asdict, dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from pastore.cli.common import cannot_answer, paint, say
 from pastore.findings.render import json_text, printable
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from pastore.analysis.grid import Ends, Grid
     from pastore.api import Compiled
     from pastore.filters.specific import SpecificFilters
+
+ROW_LIMIT = 20_000  # steps that finding out what is left of one row may take: a second or two
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,8 @@ def explain_rule(compiled: "Compiled", name: str, output_format: str) -> None:
     if not wanted:
         known = list(dict.fromkeys(source.rule for source in filters.sources if source.rule))[:20]
         cannot_answer(f"there is no rule {name!r}; rules with filters are: {', '.join(map(repr, known)) or 'none'}")
-    reaches = [reach(filters, index) for index in rows]
+    ground = Ground(filters)
+    reaches = [reach(filters, index, ground) for index in rows]
     findings = [finding for finding in compiled.matcher.findings if finding.rule in wanted]
     if output_format == "json":
         document = {
@@ -63,29 +69,54 @@ def chosen(compiled: "Compiled", name: str) -> tuple[set[str], list[int]]:
     return {background.rules[rule][1] for rule in rules}, rows
 
 
-def reach(filters: "SpecificFilters", index: int) -> Reach:
-    """Subtract the rows before a row from it, exactly."""
-    from pastore.analysis.regions import TooManyBoxesError, box_of, overlap, subtract
+class Ground:
+    """The rows that a rule stands on, made ready for questions once for all its rows."""
+
+    def __init__(self, filters: "SpecificFilters") -> None:
+        self.filters = filters
+        self._families: dict[int, Any] = {}
+
+    def family(self, family: int) -> "tuple[Grid, npt.NDArray[np.intp], Ends, Ends]":
+        """Return the grid of a family, where its rows stand, and their ends."""
+        from pastore.analysis.grid import Grid
+
+        if family not in self._families:
+            grid = Grid(family, [self.filters])
+            self._families[family] = (grid, *grid.rows(self.filters))
+        grid, at, low, high = self._families[family]
+        return grid, at, low, high
+
+
+def reach(filters: "SpecificFilters", index: int, ground: Ground | None = None) -> Reach:
+    """Take the rows before a row away from it, exactly."""
+    import numpy as np
+
+    from pastore.analysis.examples import ordinary, packet_of
+    from pastore.analysis.grid import Work, WorkLimitError, find_outside, meeting
     from pastore.model import Action
 
     row = filters.rows[index]
     family = int(row["family"])
-    box = box_of(row)
-    earlier = [
-        (at, other)
-        for at in range(index)
-        if int(filters.rows["family"][at]) == family and overlap(box, other := box_of(filters.rows[at]))
-    ]
+    grid, at, low, high = (ground or Ground(filters)).family(family)
+    place = int(np.searchsorted(at, index))
+    earlier = np.flatnonzero(meeting(low[place], high[place], low[:place], high[:place]))
     action = str(Action(int(row["action"])))
-    hiding = tuple(dict.fromkeys(hider_text(filters, at) for at, _ in earlier))
+    hiding = tuple(dict.fromkeys(hider_text(filters, int(at[other])) for other in earlier))
     try:
-        left = subtract(box, [other for _, other in earlier])
-    except TooManyBoxesError:
+        left = find_outside(
+            low[place],
+            high[place],
+            low[earlier],
+            high[earlier],
+            Work(ROW_LIMIT),
+            lambda low, high: ordinary(family, grid.leave(low, high)),
+        )
+    except WorkLimitError:
         return Reach(index, row_text(row), action, "undecided", hiding, None)
-    if not left:
+    if left is None:
         return Reach(index, row_text(row), action, "none", hiding, None)
-    example = packet_text(family, max(left, key=lambda piece: _ordinary(family, piece)))
-    return Reach(index, row_text(row), action, "part" if earlier else "all", hiding, example)
+    example = str(packet_of(family, grid.leave(*left)))
+    return Reach(index, row_text(row), action, "part" if len(earlier) else "all", hiding, example)
 
 
 def hider_text(filters: "SpecificFilters", at: int) -> str:
@@ -114,39 +145,6 @@ def row_text(row: Any) -> str:
     )
     way = ("in", "out", "both ways")[int(row["direction"])]
     return f"{text} {way}, IPv{family}"
-
-
-_ADDRESSES = {
-    family: tuple(int(ip_address(text)) for text in texts)
-    for family, texts in ((4, ("192.0.2.1", "10.0.0.1")), (6, ("2001:db8::1", "fe80::1")))
-}
-_NUMBERS = ((6, 17, 1), (49152,), (80, 443), (0,), (0,))  # what people know when they see it: protocol, ports, in, lan
-
-
-def _wish(family: int, field: int, low: int, high: int) -> int | None:
-    """Return an ordinary value of a field, None where a range holds none."""
-    wishes = _ADDRESSES[family] if field < 2 else _NUMBERS[field - 2]
-    return next((wish for wish in wishes if low <= wish <= high), None)
-
-
-def _ordinary(family: int, box: tuple[tuple[int, int], ...]) -> int:
-    """Return in how many fields a box has something ordinary."""
-    return sum(_wish(family, field, low, high) is not None for field, (low, high) in enumerate(box))
-
-
-def packet_text(family: int, box: tuple[tuple[int, int], ...]) -> str:
-    """Return one packet of a box as `explain` takes it, an ordinary one where the box allows."""
-    from pastore.packets.packet import Packet
-
-    wishes = [_wish(family, field, low, high) for field, (low, high) in enumerate(box)]
-    # Not the network's own address, where there is another.
-    rest = [min(low + 1, high) if field < 2 else low for field, (low, high) in enumerate(box)]
-    src, dst, protocol, sport, dport, direction, interface = (
-        other if wish is None else wish for wish, other in zip(wishes, rest, strict=True)
-    )
-    if protocol not in (6, 17):
-        sport, dport = box[3][0], box[4][0]
-    return str(Packet(family, protocol, src, dst, sport, dport, direction, interface))
 
 
 def state_text(each: Reach) -> str:

@@ -60,6 +60,12 @@ _CODES: Final = (
         "compiled table cannot be used",
         "Compile it again from its policy, and give check, show, explain or classify its path.",
     ),
+    Code(
+        "PA107",
+        _E,
+        "check did not come to its end",
+        "Check the source alone, on a machine with more memory; if it fails again, report it.",
+    ),
     Code("PA110", _E, "line is not valid .reg syntax", "Export the key again with regedit or reg export."),
     Code(
         "PA111",

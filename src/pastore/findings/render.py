@@ -12,8 +12,12 @@ from pastore.model.win32 import describe
 
 # DEL and C1 controls, soft hyphen, marks of direction and joining, line separators, surrogates, byte order mark, tags.
 _HIDDEN = re.compile(
-    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
+
+# What a build server would obey wherever it stands in a line: ##[command], ##vso[...], ##teamcity[...].
+_ORDER = re.compile(r"##(?=\[|[A-Za-z]+\[)")
+_COMMAND = re.compile(r"^(\s*)::")
 
 Paint = Callable[[str, str], str]
 """Takes a text and what it is (a severity, "code", "place" or "quiet"), returns it as the terminal should show it."""
@@ -36,15 +40,26 @@ def plain(text: str, _what: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text with control characters escaped: names come from files that may want to write to the terminal themselves."""
+    """Return text with control characters escaped: names come from files that may want to write to the terminal themselves.
+
+    So is the beginning of what a build server would obey anywhere in its log.
+    """
+    if "##" in text:
+        text = _ORDER.sub(r"#\\x23", text)
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
+def at_line_start(text: str) -> str:
+    """Return printable text to begin a line with: build servers obey lines that begin with two colons."""
+    return _COMMAND.sub(r"\1\\x3a:", printable(text))
+
+
 def json_text(value: Any, indent: int | None = None) -> str:
     """Return JSON in which letters stand as they are and what a terminal would obey or not show is escaped."""
-    return _HIDDEN.sub(lambda match: json.dumps(match[0])[1:-1], json.dumps(value, indent=indent, ensure_ascii=False))
+    written = json.dumps(value, indent=indent, ensure_ascii=False)
+    return _ORDER.sub(r"#\\u0023", _HIDDEN.sub(lambda match: json.dumps(match[0])[1:-1], written))
 
 
 def counts(findings: Iterable[Finding]) -> dict[str, int]:
@@ -57,7 +72,7 @@ def counts(findings: Iterable[Finding]) -> dict[str, int]:
 
 def text_lines(finding: Finding, paint: Paint = plain) -> list[str]:
     """Return a finding as lines: place, severity, code and message; what it is about; what to do."""
-    place = printable(str(finding.origin) if finding.origin.source else finding.origin.locator or "policy")
+    place = at_line_start(str(finding.origin) if finding.origin.source else finding.origin.locator or "policy")
     head = f"{paint(place, 'place')}: {paint(finding.severity.value, finding.severity.value)} {paint(finding.code, 'code')}"
     lines = [f"{head} {printable(finding.message)}"]
     about = []
@@ -83,7 +98,7 @@ def text(reports: Sequence[Report], skipped: int = 0, paint: Paint = plain) -> s
     lines: list[str] = []
     for report in reports:
         if len(reports) > 1 and report.findings and report.policy is not None:
-            lines.append(paint(printable(f"{report.source}, policy {report.policy!r}"), "heading"))
+            lines.append(paint(at_line_start(f"{report.source}, policy {report.policy!r}"), "heading"))
         for finding in in_order(report.findings):
             lines.extend(text_lines(finding, paint))
     if lines:
@@ -145,7 +160,7 @@ def github(reports: Sequence[Report]) -> str:
         pairs = [("%", "%25"), ("\r", "%0D"), ("\n", "%0A")] + ([(":", "%3A"), (",", "%2C")] if in_property else [])
         for raw, escaped in pairs:
             value = value.replace(raw, escaped)
-        return value
+        return printable(value)
 
     names = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
     lines = []
@@ -154,7 +169,9 @@ def github(reports: Sequence[Report]) -> str:
             properties = {"file": finding.origin.source or report.source, "title": finding.code}
             if finding.origin.line is not None:
                 properties["line"] = str(finding.origin.line)
+                if finding.origin.column is not None:
+                    properties["col"] = str(finding.origin.column)
             joined = ",".join(f"{name}={escape(value, in_property=True)}" for name, value in properties.items())
             about = f" (rule {finding.rule!r})" if finding.rule else ""
-            lines.append(f"::{names[finding.severity]} {joined}::{escape(printable(finding.message) + about, in_property=False)}")
+            lines.append(f"::{names[finding.severity]} {joined}::{escape(printable(finding.message + about), in_property=False)}")
     return "\n".join(lines)

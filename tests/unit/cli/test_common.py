@@ -45,7 +45,23 @@ class TestTable:
 class TestCommand:
     @pytest.mark.parametrize(
         "command",
-        ["check", "show", "explain", "classify", "verify", "bench", "convert", "compile", "agent", "publish", "events", "rule"],
+        [
+            "check",
+            "show",
+            "explain",
+            "classify",
+            "diff",
+            "search",
+            "test",
+            "verify",
+            "bench",
+            "convert",
+            "compile",
+            "agent",
+            "publish",
+            "events",
+            "rule",
+        ],
     )
     def test_every_command_explains_itself(self, command: str) -> None:
         result = pastore(command, "--help")
@@ -60,6 +76,9 @@ class TestCommand:
             "show",
             "explain",
             "classify",
+            "diff",
+            "search",
+            "test",
             "verify",
             "bench",
             "convert",

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import pastore as package
 from pastore.api import compile_policy
+from pastore.cli import explain_rule
 from pastore.cli.explain_rule import reach
-from pastore.filters import boxes
 from pastore.filters.host import Host
 from pastore.model import Filter, InterfaceType, Rule
 from pastore.packets.packet import Packet
@@ -47,7 +47,7 @@ class TestStates:
         told = answer(tmp_path, "Wide", NARROW, WIDE)
         assert states(told) == ["part"]
         assert told["rows"][0]["hidden_by"] == ["rule 'Narrow', filter tcp 10.1.0.0/16 > 10.9.0.7:445"]
-        assert told["rows"][0]["example"] == "tcp 10.0.0.1:49152 > 10.9.0.7:80 in"
+        assert told["rows"][0]["example"] == "tcp 192.0.2.1:49152 > 10.9.0.7:80 in"
 
     def test_none_of_one_that_others_hide_together(self, tmp_path: Path) -> None:
         told = answer(tmp_path, "Hidden", HIDDEN, HALVES)
@@ -59,7 +59,7 @@ class TestStates:
         assert told["rows"][0]["example"] is None
 
     def test_undecided_when_it_becomes_too_ragged(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(boxes, "BOX_LIMIT", 1)
+        monkeypatch.setattr(explain_rule, "ROW_LIMIT", 1)
         told = answer(tmp_path, "Wide", NARROW, WIDE)
         assert states(told) == ["undecided"]
         assert told["rows"][0]["example"] is None
@@ -83,8 +83,8 @@ class TestStates:
         assert wide.startswith(
             "    partly hidden by rule 'Narrow', filter tcp 10.1.0.0/16 > 10.9.0.7:445; rule 'Halves', filter "
         )
-        assert wide.endswith("; it still decides on tcp 10.0.0.1:49152 > 10.9.0.7:80 in")
-        monkeypatch.setattr(boxes, "BOX_LIMIT", 1)
+        assert wide.endswith("; it still decides on tcp 192.0.2.1:49152 > 10.9.0.7:80 in")
+        monkeypatch.setattr(explain_rule, "ROW_LIMIT", 1)
         *_, ragged = words("Wide")
         assert ragged.startswith("    too many overlaps to say what is left; before it come rule 'Narrow', filter ")
 
