@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-NATIVE := setup.py pyproject.toml ext/core/sources.mk $(wildcard ext/core/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
+NATIVE := setup.py pyproject.toml ext/core/sources.mk $(wildcard ext/core/*.[ch] ext/sets/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
 
 .PHONY: help demo test proof fuzz cross mutants lint format sanitize bench bench-peers callgrind clean
 
@@ -48,7 +48,7 @@ sanitize: $(VENV)/tested ## both extensions and their tests under AddressSanitiz
 	@mkdir -p build
 	PASTORE_SANITIZE=1 $(BIN)/python setup.py -q build --build-base build/sanitize-objects --build-lib build/sanitize >build/sanitize.log 2>&1 || { cat build/sanitize.log; exit 1; }
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=build/sanitize \
-		$(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/matcher tests/unit/packets tests/property/test_matcher.py tests/property/test_table.py tests/property/test_packets.py
+		$(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/matcher tests/unit/packets tests/unit/analysis tests/property/test_matcher.py tests/property/test_table.py tests/property/test_packets.py
 
 bench: $(VENV)/tested ## the benchmarks, and a dated page of what they gave in benchmarks/record
 	@mkdir -p build

@@ -30,6 +30,7 @@ from pastore.findings import Finding, Severity, select
 from pastore.findings.render import Report, as_json, github, json_lines, json_text, printable, text
 
 if TYPE_CHECKING:
+    from pastore.analysis.remote import Protected
     from pastore.directory import Access
     from pastore.filters.host import Host
     from pastore.model import Policy
@@ -126,15 +127,16 @@ def check_table(job: Job) -> Checked:
 
 def check_policy(policy: "Policy", host: "Host", options: dict[str, Any]) -> Iterator[Finding]:
     """Yield what expanding and analysing a policy says."""
-    from pastore.analysis.security import not_assigned, security
+    from pastore.analysis.whole import analyse
     from pastore.filters.expand import expand
     from pastore.filters.weight import ORDERS
 
-    yield from not_assigned(policy)
     order = ORDERS[options["order"]]
     expansion = expand(policy, host, order=order, target=options["target"], default_exempt=options["default_exempt"])
     yield from expansion.findings
-    yield from security(policy, expansion.default_exempt)
+    analysis = analyse(policy, expansion, host, order=order, target=options["target"], protected=options["protected"])
+    yield from analysis.contradictions
+    yield from analysis.more
 
 
 def count(policy: "Policy") -> tuple[int, int]:
@@ -149,6 +151,7 @@ def jobs_of(sources: tuple[str, ...], host: "Host", options: dict[str, Any]) -> 
     from pastore.directory.access import is_url
 
     settings = {name: options[name] for name in ("order", "target", "default_exempt")}
+    settings["protected"] = protected_from(options["protect_ranges"])
 
     if (options["computer"] or options["site"]) and not any(is_url(source) for source in sources):
         raise click.UsageError("--computer and --site are for directories, and none is given")
@@ -180,6 +183,20 @@ def jobs_of(sources: tuple[str, ...], host: "Host", options: dict[str, Any]) -> 
                     yield job(path, False, options["system"] or beside.get(path), path in beside)
         else:
             yield job(source, True, options["system"])
+
+
+def protected_from(path: str | None) -> "list[Protected]":
+    """Return the ranges of ``--protect-ranges``."""
+    if path is None:
+        return []
+    from pastore.analysis.remote import read_ranges
+
+    try:
+        return read_ranges(Path(path).read_text(encoding="utf-8"), path)
+    except OSError as error:
+        raise click.UsageError(f"the ranges {printable(path)} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise click.UsageError(f"the ranges {printable(path)} cannot be used: {printable(str(error))}") from None
 
 
 def systems_for(paths: list[str]) -> dict[str, str]:
@@ -253,6 +270,9 @@ def without_baseline(reports: list[Report], known: Counter[tuple[str, ...]]) -> 
 @click.option("--output-format", type=click.Choice(["text", "json", "jsonl", "github"]), default="text", show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Sources checked at the same time.")
 @click.option("--statistics", is_flag=True, help="Count the findings by code instead of telling them (text only).")
+@click.option(
+    "--protect-ranges", metavar="FILE", help="Ranges, one a line (10.1.0.0/16 or 10.1.0.5 tcp/443), that no policy may cut off."
+)
 @click.option("--baseline", metavar="FILE", help="JSON of an earlier check: its findings are left out.")
 def command(sources: tuple[str, ...], **options: Any) -> None:
     """Validate policies: load, expand and analyse every policy of every SRC, a file or a folder of files.

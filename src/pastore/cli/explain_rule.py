@@ -1,7 +1,6 @@
 """pastore explain --rule: what a rule does and what hides it."""
 
 from dataclasses import asdict, dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from pastore.cli.common import cannot_answer, paint, say
@@ -65,6 +64,7 @@ def chosen(compiled: "Compiled", name: str) -> tuple[set[str], list[int]]:
 
 def reach(filters: "SpecificFilters", index: int) -> Reach:
     """Subtract the rows before a row from it, exactly."""
+    from pastore.analysis.examples import ordinary, packet_of
     from pastore.analysis.regions import TooManyBoxesError, box_of, overlap, subtract
     from pastore.model import Action
 
@@ -84,7 +84,7 @@ def reach(filters: "SpecificFilters", index: int) -> Reach:
         return Reach(index, row_text(row), action, "undecided", hiding, None)
     if not left:
         return Reach(index, row_text(row), action, "none", hiding, None)
-    example = packet_text(family, max(left, key=lambda piece: _ordinary(family, piece)))
+    example = str(packet_of(family, max(left, key=lambda piece: ordinary(family, piece))))
     return Reach(index, row_text(row), action, "part" if earlier else "all", hiding, example)
 
 
@@ -114,39 +114,6 @@ def row_text(row: Any) -> str:
     )
     way = ("in", "out", "both ways")[int(row["direction"])]
     return f"{text} {way}, IPv{family}"
-
-
-_ADDRESSES = {
-    family: tuple(int(ip_address(text)) for text in texts)
-    for family, texts in ((4, ("192.0.2.1", "10.0.0.1")), (6, ("2001:db8::1", "fe80::1")))
-}
-_NUMBERS = ((6, 17, 1), (49152,), (80, 443), (0,), (0,))  # what people know when they see it: protocol, ports, in, lan
-
-
-def _wish(family: int, field: int, low: int, high: int) -> int | None:
-    """Return an ordinary value of a field, None where a range holds none."""
-    wishes = _ADDRESSES[family] if field < 2 else _NUMBERS[field - 2]
-    return next((wish for wish in wishes if low <= wish <= high), None)
-
-
-def _ordinary(family: int, box: tuple[tuple[int, int], ...]) -> int:
-    """Return in how many fields a box has something ordinary."""
-    return sum(_wish(family, field, low, high) is not None for field, (low, high) in enumerate(box))
-
-
-def packet_text(family: int, box: tuple[tuple[int, int], ...]) -> str:
-    """Return one packet of a box as `explain` takes it, an ordinary one where the box allows."""
-    from pastore.packets.packet import Packet
-
-    wishes = [_wish(family, field, low, high) for field, (low, high) in enumerate(box)]
-    # Not the network's own address, where there is another.
-    rest = [min(low + 1, high) if field < 2 else low for field, (low, high) in enumerate(box)]
-    src, dst, protocol, sport, dport, direction, interface = (
-        other if wish is None else wish for wish, other in zip(wishes, rest, strict=True)
-    )
-    if protocol not in (6, 17):
-        sport, dport = box[3][0], box[4][0]
-    return str(Packet(family, protocol, src, dst, sport, dport, direction, interface))
 
 
 def state_text(each: Reach) -> str:

@@ -15,7 +15,7 @@ from pastore.filters.exemptions import DEFAULT, Exemption, ExemptRow, exempt_row
 from pastore.filters.host import UNKNOWN_HOST, Host
 from pastore.filters.specific import ROW, FilterSource, SpecificFilters
 from pastore.filters.text import address_text, filter_text, ip_text, prefix_length
-from pastore.filters.weight import CONFLICT_LIMIT, PAIR_LIMIT, Order, SpecificFilter, conflicts, range_bits, weight
+from pastore.filters.weight import Order, SpecificFilter, range_bits, weight
 from pastore.findings import Finding
 from pastore.model import (
     NO_GUID,
@@ -181,10 +181,8 @@ class _Expander:
         for rule in self.policy.rules:
             for row in self._rule(rule):
                 produced.append(replace(row, listed=len(produced)))
-        self._block_all_without_twin()
         produced.sort(key=order)
         rows = self._refuse_existing(produced)
-        self._conflicts(rows)
         array = np.zeros(len(exempt) + len(rows), ROW)
         for at, exemption in enumerate(exempt):
             _fill_exemption(array[at], exemption, at, exemptions[exemption.kind])
@@ -479,54 +477,6 @@ class _Expander:
             message = f"{what} of filter {existing.text} {where}, which comes first and decides"
             self._find("PA313", message, entry.filter.origin, entry.node, entry.filter)
         return kept
-
-    def _conflicts(self, rows: list[SpecificFilter]) -> None:
-        told: set[tuple[int, int]] = set()
-        for pair in conflicts(rows):
-            if pair is None or len(told) == CONFLICT_LIMIT:
-                reason = f"{PAIR_LIMIT} pairs of filters" if pair is None else f"{len(told)} conflicts"
-                self._find("PA403", f"the search for conflicts stopped after {reason}: there may be more", self.policy.origin)
-                return
-            winner, loser = rows[pair[0]], rows[pair[1]]
-            if (winner.source, loser.source) in told or self._within_host(winner, loser):
-                continue
-            told.add((winner.source, loser.source))
-            first, second = self.sources[winner.source], self.sources[loser.source]
-            assert isinstance(first, PolicyFilter)
-            assert isinstance(second, PolicyFilter)
-            message = (
-                f"{winner.action} {first.text} of rule {first.rule!r} and {loser.action} {second.text} of rule {second.rule!r} "
-                f"overlap and are equally specific: {winner.action} is taken"
-            )
-            self._find("PA305", message, second.filter.origin, second.node, second.filter)
-
-    def _within_host(self, one: SpecificFilter, other: SpecificFilter) -> bool:
-        """Whether two rows overlap only in what the host sends to itself, which no IPsec filter sees."""
-        local = self.host.local(one.family)
-
-        def inside(first: tuple[int, int], second: tuple[int, int]) -> bool:
-            low, high = max(first[0], second[0]), min(first[1], second[1])
-            return any(start <= low and high <= end for start, end in local)
-
-        return inside(one.src, other.src) and inside(one.dst, other.dst)
-
-    def _block_all_without_twin(self) -> None:
-        blocking = [
-            entry
-            for entry in self.sources
-            if isinstance(entry, PolicyFilter) and entry.node.filter_action and entry.node.filter_action.action is Action.BLOCK
-        ]
-        everything = [entry for entry in blocking if _is_everything(entry.filter)]
-        if any(6 in entry.filter.src.families and 6 in entry.filter.dst.families for entry in everything):
-            return
-        for entry in everything:
-            message = "all IPv4 traffic is blocked, IPv6 traffic passes: no filter blocks it"
-            self._find("PA306", message, entry.filter.origin, entry.node, entry.filter)
-
-
-def _is_everything(filter_: Filter) -> bool:
-    wide = (AddressKind.ANY, AddressKind.ME)
-    return filter_.src.kind in wide and filter_.dst.kind in wide and filter_.protocol == 0
 
 
 def _place(origin: Origin) -> str:
