@@ -59,7 +59,7 @@ class Family:
         self.decided = self.first(self.kinds)
 
     def _told_apart(self, values: list[int], fields: tuple[int, ...]) -> list[int]:
-        held = {}
+        held: dict[Any, int] = {}
         for value in values:
             key = (
                 tuple(ranges[field][0] <= value <= ranges[field][1] for ranges in self.ranges for field in fields),

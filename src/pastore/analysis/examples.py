@@ -32,6 +32,9 @@ def packet_of(family: int, box: Box) -> Packet:
     src, dst, protocol, sport, dport, direction, interface = (
         other if value is None else value for value, other in zip(wishes, rest, strict=True)
     )
+    if src == dst:  # somebody else, where there is one
+        low, high = box[1]
+        dst = next((value for value in (*_ADDRESSES[family], low, high) if low <= value <= high and value != src), dst)
     if protocol not in (6, 17):
         sport, dport = box[3][0], box[4][0]
     return Packet(family, protocol, src, dst, sport, dport, direction, interface)

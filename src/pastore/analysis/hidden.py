@@ -79,13 +79,17 @@ def redundant(questions: Questions) -> Iterator[Finding]:
         yield Finding("PA403", message, questions.origin)
 
 
-def ask(questions: Questions, kind: int, *, living: bool = False) -> tuple[list[Owners], list[npt.NDArray[np.uint8]]]:
-    """Ask every row of the policy's filters; return their owners and the answers, for each space."""
+def ask(
+    questions: Questions, kind: int, *, living: bool = False, among: set[int] | None = None
+) -> tuple[list[Owners], list[npt.NDArray[np.uint8]]]:
+    """Ask every row of the policy's filters, or of those `among` which it may be; return their owners and answers by space."""
     all_owners, all_answers = [], []
     for space in questions.spaces:
         rows = policy_rows(questions, space)
         if living:
             rows = rows[space.facts["dead"][rows] == 0]
+        if among is not None:
+            rows = rows[np.isin(space.facts["owner"][rows], list(among))]
         answers, _, spent = space.sets.search_rows(kind, rows, space.first, 0, questions.question_work, questions.policy_work)
         questions.spend(spent)
         all_owners.append(space.facts["owner"][rows].astype(np.int64))

@@ -119,14 +119,14 @@ def one_way(questions: Questions) -> Iterator[Finding]:
     """Yield PA318 for filters that let packets pass of which every answer is blocked."""
     if not any((space.facts["action"] == Action.BLOCK).any() for space in questions.spaces):
         return
-    rows_of, found = ask(questions, _sets.ANSWERED, living=True)
+    opening = _openings(questions)
+    rows_of, found = ask(questions, _sets.ANSWERED, living=True, among=opening)
     answered = set(owners_with(rows_of, found, _sets.FOUND))
     unknown = set(owners_with(rows_of, found, _sets.UNDECIDED)) - answered
     silent = set(owners_with(rows_of, found, _sets.NONE)) - answered - unknown
-    opening = _openings(questions)
-    for owner in sorted(unknown & opening):
+    for owner in sorted(unknown):
         questions.leave_open(ONE_WAY, questions.named(owner))
-    told = sorted(silent & opening)
+    told = sorted(silent)
     for owner in told[:LISTED]:
         protocols = _protocols(questions.filters, owner)
         # Datagrams may be meant to go one way; nothing of TCP works without answers.

@@ -67,7 +67,7 @@ class Questions:
             names = list(about)
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             cases = f"{len(names)} {'case' if len(names) == 1 else 'cases'}"
-            message = f"within the work limit it was not decided {question} in {cases}: {'; '.join(names[:_NAMED])}{more}"
+            message = f"not decided within the work limit: {question}, in {cases}: {'; '.join(names[:_NAMED])}{more}"
             yield Finding("PA420", message, self.origin)
 
     def action(self, space: Space, row: int) -> Action:

@@ -134,7 +134,15 @@ def check_policy(policy: "Policy", host: "Host", options: dict[str, Any]) -> Ite
     order = ORDERS[options["order"]]
     expansion = expand(policy, host, order=order, target=options["target"], default_exempt=options["default_exempt"])
     yield from expansion.findings
-    analysis = analyse(policy, expansion, host, order=order, target=options["target"], protected=options["protected"])
+    analysis = analyse(
+        policy,
+        expansion,
+        host,
+        order=order,
+        target=options["target"],
+        protected=options["protected"],
+        question_work=options["work_limit"],
+    )
     yield from analysis.contradictions
     yield from analysis.more
 
@@ -151,6 +159,7 @@ def jobs_of(sources: tuple[str, ...], host: "Host", options: dict[str, Any]) -> 
     from pastore.directory.access import is_url
 
     settings = {name: options[name] for name in ("order", "target", "default_exempt")}
+    settings["work_limit"] = options["work_limit"]
     settings["protected"] = protected_from(options["protect_ranges"])
 
     if (options["computer"] or options["site"]) and not any(is_url(source) for source in sources):
@@ -272,6 +281,14 @@ def without_baseline(reports: list[Report], known: Counter[tuple[str, ...]]) -> 
 @click.option("--statistics", is_flag=True, help="Count the findings by code instead of telling them (text only).")
 @click.option(
     "--protect-ranges", metavar="FILE", help="Ranges, one a line (10.1.0.0/16 or 10.1.0.5 tcp/443), that no policy may cut off."
+)
+@click.option(
+    "--work-limit",
+    type=click.IntRange(1),
+    default=1_000_000,
+    show_default=True,
+    metavar="N",
+    help="How much one question may look at before it is given up as not decided (PA420).",
 )
 @click.option("--baseline", metavar="FILE", help="JSON of an earlier check: its findings are left out.")
 def command(sources: tuple[str, ...], **options: Any) -> None:
