@@ -135,8 +135,8 @@ def as_json(reports: Sequence[Report], skipped: int = 0) -> dict[str, Any]:
         ],
         "summary": {
             **counts(finding for report in reports for finding in report.findings),
-            "undecided": count_undecided(reports),
             "skipped": skipped,
+            "undecided": count_undecided(reports),
         },
     }
 
