@@ -28,6 +28,24 @@ from tests.support.registry import export
 SIZES: Final = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 SHADED: Final = (250, 500, 1_000, 2_000)
 POLICIES, FILTERS = 1_000, 200
+_PAGE: Final = """\
+# {date}, check, {machine}
+
+`python -m benchmarks.check FOLDER`: `pastore check` with all that it asks, in processes of its own, from the start of the command to
+its end, the reading of `.reg` files in it; the largest process counts for the memory. Python {python}, {cores}.
+
+| what | filters | seconds | peak MiB | found |
+|---|---|---|---|---|
+{runs}
+
+Beside the shade check of Aerleon, on the same first-match lists of TCP rules (source network and port), processor time, reading the
+text in it for Aerleon and expanding for pastore, which asks everything else too. Aerleon compares rules pair by pair, so a rule that
+only several others hide together is not shaded to it; pastore's count has these, and the equal ones.
+
+| rules | Aerleon s | shaded | pastore s | hidden or equal |
+|---|---|---|---|---|
+{shades}
+"""
 _PORTS: Final = (80, 443, 445, 3389, 135)
 
 
@@ -169,31 +187,20 @@ def _aerleon(listed: list[tuple[str, int, int]]) -> int:
 
 def page(runs: list[Run], shades: list[Shade]) -> str:
     """Return the page."""
-    lines = [
-        f"# {date.today()}, check, {platform.processor() or platform.machine()}",
-        "",
-        "`python -m benchmarks.check FOLDER`: `pastore check` with all that it asks, in processes of its own, from the start of the",
-        "command to its end, the reading of `.reg` files in it; the largest process counts for the memory. "
-        f"Python {platform.python_version()}, {len(os.sched_getaffinity(0))} core(s).",
-        "",
-        "| what | filters | seconds | peak MiB | found |",
-        "|---|---|---|---|---|",
-        *(f"| {each.name} | {each.filters:,} | {each.seconds:.1f} | {each.peak_mib:.0f} | {each.summary} |" for each in runs),
-        "",
-        "Beside the shade check of Aerleon, on the same first-match lists of TCP rules (source network and port), processor time, reading the",
-        "text in it for Aerleon and expanding for pastore, which asks everything else too. Aerleon compares rules pair by pair, so a rule",
-        "that only several others hide together is not shaded to it; pastore's count has these, and the equal ones.",
-        "",
-        "| rules | Aerleon s | shaded | pastore s | hidden or equal |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {each.rules:,} | {each.aerleon_seconds:.2f} | {each.aerleon_found} "
-            f"| {each.pastore_seconds:.2f} | {each.pastore_found} |"
-            for each in shades
-        ),
-        "",
+    cores = len(os.sched_getaffinity(0))
+    singles = [f"| {each.name} | {each.filters:,} | {each.seconds:.1f} | {each.peak_mib:.0f} | {each.summary} |" for each in runs]
+    both = [
+        f"| {each.rules:,} | {each.aerleon_seconds:.2f} | {each.aerleon_found} | {each.pastore_seconds:.2f} | {each.pastore_found} |"
+        for each in shades
     ]
-    return "\n".join(lines)
+    return _PAGE.format(
+        date=date.today(),
+        machine=platform.processor() or platform.machine(),
+        python=platform.python_version(),
+        cores=f"{cores} {'core' if cores == 1 else 'cores'}",
+        runs="\n".join(singles),
+        shades="\n".join(both),
+    )
 
 
 def plot(runs: list[Run], shades: list[Shade], path: Path) -> None:

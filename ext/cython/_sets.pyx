@@ -28,6 +28,7 @@ cdef extern from "sets.h" nogil:
         SETS_CHANGES
         SETS_UNDOES
         SETS_ANSWERED
+        SETS_ANSWERABLE
         SETS_PASSES
         SETS_OPENS
 
@@ -50,7 +51,7 @@ cdef extern from "sets.h" nogil:
     ctypedef struct sets:
         pass
 
-    sets *sets_new(const sets_box *boxes, const sets_row *rows, size_t n)
+    sets *sets_new(const sets_box *boxes, const sets_row *rows, size_t n, const uint32_t *usual)
     void sets_free(sets *all)
     int sets_search(sets *all, const sets_question *question, const sets_box *box, uint32_t *point, sets_list *takers,
                     uint64_t *spent)
@@ -66,6 +67,7 @@ DECIDES = SETS_DECIDES
 CHANGES = SETS_CHANGES
 UNDOES = SETS_UNDOES
 ANSWERED = SETS_ANSWERED
+ANSWERABLE = SETS_ANSWERABLE
 PASSES = SETS_PASSES
 OPENS = SETS_OPENS
 DISAGREE = SETS_DISAGREE
@@ -82,7 +84,9 @@ cdef class Sets:
     cdef const sets_box *boxes
     cdef size_t n
 
-    def __cinit__(self, const uint32_t[:, ::1] boxes not None, rows not None):
+    def __cinit__(self, const uint32_t[:, ::1] boxes not None, rows not None, const uint32_t[::1] usual not None):
+        if usual.shape[0] != SETS_FIELDS:
+            raise ValueError("a packet has 7 cells")
         if boxes.shape[1] != 2 * SETS_FIELDS or rows.dtype != ROW or rows.shape != (boxes.shape[0],):
             raise ValueError("boxes must be (n, 14) uint32 and rows (n,) ROW")
         if rows.itemsize != sizeof(sets_row):
@@ -92,7 +96,7 @@ cdef class Sets:
         self.keep = (boxes, raw, rows)
         self.boxes = <const sets_box *>&boxes[0, 0] if self.n else NULL
         with nogil:
-            self.all = sets_new(self.boxes, <const sets_row *>&raw[0] if self.n else NULL, self.n)
+            self.all = sets_new(self.boxes, <const sets_row *>&raw[0] if self.n else NULL, self.n, &usual[0])
         if self.all is NULL:
             raise MemoryError
 

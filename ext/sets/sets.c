@@ -27,6 +27,7 @@ struct sets {
     sets_box *waiting;
     uint32_t *seen; /* the search that last met a row */
     uint32_t search;
+    uint32_t usual[SETS_FIELDS];
 };
 
 /* The state of one question. */
@@ -176,7 +177,7 @@ static uint32_t grow(sets *all, size_t start, size_t end) {
     return at;
 }
 
-sets *sets_new(const sets_box *boxes, const sets_row *rows, size_t n) {
+sets *sets_new(const sets_box *boxes, const sets_row *rows, size_t n, const uint32_t *usual) {
     sets *all = calloc(1, sizeof *all);
 
     if (!all || n >= UINT32_MAX / 2)
@@ -184,6 +185,7 @@ sets *sets_new(const sets_box *boxes, const sets_row *rows, size_t n) {
     all->boxes = boxes;
     all->rows = rows;
     all->n = n;
+    memcpy(all->usual, usual, sizeof all->usual);
     all->nodes = malloc((n ? n : 1) * sizeof *all->nodes); /* a leaf holds several boxes, or one node is all there is */
     all->order = malloc((n ? n : 1) * sizeof *all->order);
     all->seen = calloc(n ? n : 1, sizeof *all->seen);
@@ -467,6 +469,17 @@ static bool hits(run *running, sets_box *zone, const uint32_t *point, size_t *ta
         meet(zone, &all->boxes[row]);
         return false;
     }
+    case SETS_ANSWERABLE: {
+        uint32_t answer[SETS_FIELDS];
+        choice early = {0, asked->other, -1, false};
+        turn(point, answer);
+        row = first(running, answer, &early);
+        if (row == all->n)
+            return true;
+        sets_box taken = turned(&all->boxes[row]);
+        meet(zone, &taken);
+        return false;
+    }
     case SETS_ANSWERED:
         return !answer_is_blocked(running, zone, point);
     case SETS_OPENS: {
@@ -493,6 +506,14 @@ static void anywhere(run *running, const sets_box *box, uint32_t *point) {
         running->random = running->random * 6364136223846793005u + 1442695040888963407u;
         uint64_t span = (uint64_t)box->hi[field] - box->lo[field] + 1;
         point[field] = box->lo[field] + (uint32_t)(((running->random >> 32) * span) >> 32);
+    }
+}
+
+/* The packet of a box that is as usual as it can be. */
+static void nearest(const sets *all, const sets_box *box, uint32_t *point) {
+    for (int field = 0; field < SETS_FIELDS; field++) {
+        uint32_t cell = all->usual[field];
+        point[field] = cell < box->lo[field] ? box->lo[field] : cell > box->hi[field] ? box->hi[field] : cell;
     }
 }
 
@@ -538,8 +559,10 @@ int sets_search(sets *all, const sets_question *question, const sets_box *box, u
     for (int probe = 0; probe < PROBES && answer == SETS_NONE && !running.out_of_work; probe++) {
         sets_box zone = *box;
         size_t taker;
-        if (probe < 2)
-            memcpy(point, probe ? box->hi : box->lo, sizeof box->lo);
+        if (probe == 0)
+            nearest(all, box, point);
+        else if (probe < 3)
+            memcpy(point, probe == 1 ? box->lo : box->hi, sizeof box->lo);
         else
             anywhere(&running, box, point);
         if (hits(&running, &zone, point, &taker))

@@ -45,6 +45,8 @@ typedef enum {
     SETS_UNDOES,
     /* As SETS_DECIDES, and its answer, with the ends exchanged, is not blocked. */
     SETS_ANSWERED,
+    /* As SETS_DECIDES, and none of the rows before `other` holds its answer. */
+    SETS_ANSWERABLE,
     /* A packet that is not blocked, and whose answer is not blocked. */
     SETS_PASSES,
     /* As SETS_DECIDES, and the first of the rows from `other` on that holds it does not allow it. */
@@ -66,8 +68,9 @@ typedef struct {
     size_t count; /* may exceed the capacity: then some are not in rows */
 } sets_list;
 
-/* Build over n boxes; both arrays are used where they lie until sets_free. NULL without memory. */
-sets *sets_new(const sets_box *boxes, const sets_row *rows, size_t n);
+/* Build over n boxes; both arrays are used where they lie until sets_free. A search tries the usual packet first, as far as its
+ * box allows: what is found is to be read by people. NULL without memory. */
+sets *sets_new(const sets_box *boxes, const sets_row *rows, size_t n, const uint32_t *usual);
 void sets_free(sets *all);
 
 /* Search a box. `point` gets the packet found; `takers` may be NULL; `spent` is raised by the work done. */

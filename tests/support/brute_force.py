@@ -20,6 +20,7 @@ Mask = npt.NDArray[np.bool_]
 Sets = npt.NDArray[np.uint64]
 _OWN: Final = np.uint64(1 << 62)
 _ANSWER_BLOCKED: Final = np.uint64(1 << 63)
+_NO_ANSWER: Final = np.uint64(1 << 61)
 _FIELDS: Final = ("src", "dst", "protocol", "sport", "dport")
 _LAST: Final = {4: (1 << 32) - 1, 6: (1 << 128) - 1}
 
@@ -33,14 +34,17 @@ class Family:
     def __init__(self, expansion: Expansion, host: Host, family: int) -> None:
         self.family = family
         self.rows = [int(at) for at in np.flatnonzero(expansion.filters.rows["family"] == family)]
-        assert len(self.rows) <= 61
+        assert len(self.rows) <= 60
         rows = [expansion.filters.rows[at] for at in self.rows]
         self.ranges = [
             [*(_bounds(row, field) for field in _FIELDS), _both(row["direction"]), _both(row["interface"])] for row in rows
         ]
         self.local = host.local(family)
+        self.broadcasts = [each.broadcast for each in host.me if each.family == family and each.broadcast]
         bounds = [[ranges[field] for ranges in self.ranges] for field in range(5)]
-        addresses = self._told_apart(_starts([*bounds[0], *bounds[1], *self.local], _LAST[family]), (0, 1))
+        many = (0xE0000000 if family == 4 else 0xFF << 120, _LAST[family])
+        special = [(0, 0), many, *self.local, *((each, each) for each in self.broadcasts)]
+        addresses = self._told_apart(_starts([*bounds[0], *bounds[1], *special], _LAST[family]), (0, 1))
         ports = self._told_apart(_starts([*bounds[3], *bounds[4], (88, 88)], 65535), (3, 4))
         protocols = self._told_apart(_starts(bounds[2], 255), (2,))
         self.values: list[list[int]] = [addresses, addresses, protocols, ports, ports, [0, 1], [0, 1]]
@@ -49,21 +53,42 @@ class Family:
         self.exempt = np.array([int(row["exempt"]) for row in rows], np.int64)
         sets = self.sets(self.values)
         blocked = self.blocks(sets)
-        inside = np.array([any(low <= value <= high for low, high in self.local) for value in addresses], bool)
-        own = (inside[:, None] & inside[None, :])[:, :, None, None, None, None, None]
-        answer = blocked.transpose(1, 0, 2, 4, 3, 5, 6)[:, :, :, :, :, ::-1]
-        self.kinds = np.unique(sets | own * _OWN | answer * _ANSWER_BLOCKED)
-        self.own = (self.kinds & _OWN) != 0
+        own = self.unseen(self.values)
+        answer, none = (
+            np.broadcast_to(each, sets.shape).transpose(1, 0, 2, 4, 3, 5, 6)[:, :, :, :, :, ::-1] for each in (blocked, own)
+        )
+        self.kinds = np.unique(sets | own * _OWN | answer * _ANSWER_BLOCKED | none * _NO_ANSWER)
+        self.kinds = self.kinds[(self.kinds & _OWN) == 0]  # no filter sees the others
         self.answer_blocked = (self.kinds & _ANSWER_BLOCKED) != 0
-        self.kinds &= ~(_OWN | _ANSWER_BLOCKED)
+        self.unanswerable = (self.kinds & _NO_ANSWER) != 0
+        self.kinds &= ~(_ANSWER_BLOCKED | _NO_ANSWER)
         self.decided = self.first(self.kinds)
+
+    def is_many(self, value: int) -> bool:
+        """Whether an address stands for many computers."""
+        return value >= (0xE0000000 if self.family == 4 else 0xFF << 120) or value in self.broadcasts
+
+    def unseen(self, values: list[list[int]]) -> Mask:
+        """Return which packets of a grid no filter of this computer sees."""
+        if not self.local:
+            return np.zeros((1,) * 7, bool)
+        held = np.zeros((len(values[0]), len(values[1]), 2), bool)
+        for at, src in enumerate(values[0]):
+            for to, dst in enumerate(values[1]):
+                mine = [any(low <= end <= high for low, high in self.local) for end in (src, dst)]
+                held[at, to, 1] = all(mine) or not (mine[0] or src == 0)
+                held[at, to, 0] = all(mine) or not (mine[1] or self.is_many(dst))
+        result: Mask = held[:, :, None, None, None, values[5], None]
+        return result
 
     def _told_apart(self, values: list[int], fields: tuple[int, ...]) -> list[int]:
         held: dict[Any, int] = {}
         for value in values:
             key = (
                 tuple(ranges[field][0] <= value <= ranges[field][1] for ranges in self.ranges for field in fields),
-                fields[0] == 0 and any(low <= value <= high for low, high in self.local),
+                fields[0] == 0
+                and bool(self.local)
+                and (any(low <= value <= high for low, high in self.local), value == 0, self.is_many(value)),
                 fields[0] == 3 and value == 88,
             )
             held.setdefault(key, value)
@@ -170,7 +195,7 @@ class BruteForce:
             for one, other in _pairs(family):
                 if levels[one] is None or levels[one] != levels[other] or family.action[one] == family.action[other]:
                     continue
-                if ((family.decided == one) & family.holding(other) & ~family.own).any():
+                if ((family.decided == one) & family.holding(other)).any():
                     found.add((self.line(int(family.owner[one])), self.line(int(family.owner[other]))))
         return found
 
@@ -183,7 +208,7 @@ class BruteForce:
                 if not any(map(_is_wider, family.ranges[one][:5], family.ranges[other][:5])):
                     continue
                 instead = family.first(family.kinds & ~family.bits(family.owner == family.owner[one]))
-                if ((family.decided == one) & (instead == other) & ~family.own).any():
+                if ((family.decided == one) & (instead == other)).any():
                     found.setdefault(self.line(int(family.owner[one])), set()).add(self.line(int(family.owner[other])))
         return found
 
@@ -192,11 +217,11 @@ class BruteForce:
         for owner in self._filters() - self.dead:
             if self.outcome(owner) is Action.BLOCK:
                 continue
-            answered = [
-                (np.isin(family.decided, np.flatnonzero(family.owner == owner)) & ~family.answer_blocked).any()
-                for family in self.families
-            ]
-            if not any(answered):
+            answers = set()
+            for family in self.families:
+                here = np.isin(family.decided, np.flatnonzero(family.owner == owner)) & ~family.unanswerable
+                answers |= set(family.answer_blocked[here].tolist())
+            if answers == {True}:
                 found.add(self.line(owner))
         return found
 
@@ -229,12 +254,8 @@ class BruteForce:
                     values[1 - direction] = [value for value in values[0] if any(low <= value <= high for low, high in local)]
                     values[5], low_high = [direction], four.ranges[row][6]
                     values[6] = list(range(low_high[0], low_high[1] + 1))
-                    unmatched = six.sets(values) == 0
-                    for at, src in enumerate(values[0]):
-                        for to, dst in enumerate(values[1]):
-                            is_own = all(any(low <= end <= high for low, high in six.local) for end in (src, dst))
-                            if not is_own and unmatched[at, to].any():
-                                found.add(self.line(owner))
+                    if ((six.sets(values) == 0) & ~six.unseen(values)).any():
+                        found.add(self.line(owner))
         return found
 
     def passes(self, family: Family, ranges: list[tuple[int, int]]) -> bool:
@@ -260,6 +281,7 @@ class BruteForce:
             # By source port: the same rows by destination port are the service itself.
             source = [row for row in np.flatnonzero(family.exempt == kind) if family.ranges[row][3] == (88, 88)]
             by_source = by_kerberos & np.isin(family.first(sets), source)
+            by_source &= ~family.unseen(values)
             if (by_source & (instead >= 0) & (family.action[instead] != Action.ALLOW)).any():
                 return True
         return False

@@ -50,12 +50,24 @@ class Formulas:
         self.exempt = [int(row["exempt"]) for row in rows]
         self.level = [specificity(row) if (row := expansion.specific[at]) else None for at in self.ids]
 
-        def inside(end: str) -> Any:
-            return z3.Or(
-                [z3.And(z3.UGE(self.packet[end], low), z3.ULE(self.packet[end], high)) for low, high in host.local(family)]
-            )
+        self.host, self.family = host, family
+        self.unseen, self.unanswered = self._unseen(self.packet), self._unseen(self.answer)
 
-        self.own = z3.And(inside("src"), inside("dst"))
+    def _unseen(self, packet: dict[str, Any]) -> Any:
+        """Return the formula of the packets that no filter of this computer sees."""
+        local = self.host.local(self.family)
+        if not local:
+            return z3.BoolVal(False)
+
+        def inside(end: str) -> Any:
+            return z3.Or([z3.And(z3.UGE(packet[end], low), z3.ULE(packet[end], high)) for low, high in local])
+
+        src, dst, way = packet["src"], packet["dst"], packet["direction"]
+        many = [z3.UGE(dst, 0xE0000000 if self.family == 4 else 0xFF << 120)]
+        many += [dst == each.broadcast for each in self.host.me if each.family == self.family and each.broadcast]
+        not_from_here = z3.And(way == 1, z3.Not(inside("src")), src != 0)
+        not_to_here = z3.And(way == 0, z3.Not(inside("dst")), z3.Not(z3.Or(many)))
+        return z3.Or(z3.And(inside("src"), inside("dst")), not_from_here, not_to_here)
 
     @staticmethod
     def _row(row: Any, packet: dict[str, Any]) -> Any:
@@ -70,7 +82,7 @@ class Formulas:
 
     def decides(self, row: int) -> Any:
         """Return the formula of the packets that a row decides."""
-        return z3.And(self.here[row], z3.Not(z3.Or(self.here[:row])))
+        return z3.And(self.here[row], z3.Not(z3.Or(self.here[:row])), z3.Not(self.unseen))
 
     def instead(self, row: int, without: set[int], wanted: set[int]) -> Any:
         """Return the formula: of the rows after `row`, without some owners' rows, the first that holds it is one of `wanted`."""
@@ -165,16 +177,18 @@ class Solver:
                         and family.level[one] == family.level[other]
                         and family.action[one] != family.action[other]
                         and family.owner[one] != family.owner[other]
-                        and self.exists(family.decides(one), family.here[other], z3.Not(family.own))
+                        and self.exists(family.decides(one), family.here[other])
                     ):
                         found.add((self.line(family.owner[one]), self.line(family.owner[other])))
         return found
 
     def one_way(self) -> set[int]:
         found = set()
-        blocked = {id(family): family.is_blocked(family.there) for family in self.families}
+        blocked = {id(family): z3.Or(family.is_blocked(family.there), family.unanswered) for family in self.families}
         for owner, rows in self._rows().items():
             if owner in self.dead or self.outcome(owner) is Action.BLOCK:
+                continue
+            if not any(self.exists(family.decides(row), z3.Not(family.unanswered)) for family, row in rows):
                 continue
             if not any(self.exists(family.decides(row), z3.Not(blocked[id(family)])) for family, row in rows):
                 found.add(self.line(owner))

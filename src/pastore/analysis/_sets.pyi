@@ -12,6 +12,7 @@ DECIDES: Final[int]
 CHANGES: Final[int]
 UNDOES: Final[int]
 ANSWERED: Final[int]
+ANSWERABLE: Final[int]
 PASSES: Final[int]
 OPENS: Final[int]
 
@@ -30,9 +31,11 @@ class Sets:
         Lowest cells of the seven fields, then the highest. Used where it lies.
     rows : numpy.ndarray of `ROW`, shape (n,)
         Used where it lies; ``dead`` may be set later.
+    usual : numpy.ndarray of uint32, shape (7,)
+        The packet that is tried first, as far as a box allows.
     """
 
-    def __init__(self, boxes: npt.NDArray[np.uint32], rows: npt.NDArray[np.void]) -> None: ...
+    def __init__(self, boxes: npt.NDArray[np.uint32], rows: npt.NDArray[np.void], usual: npt.NDArray[np.uint32]) -> None: ...
     def search_rows(
         self, kind: int, rows: npt.NDArray[np.integer], start: int, other: int, work: int, budget: int
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32], int]:

@@ -70,7 +70,7 @@ def undone_blocks(questions: Questions) -> Iterator[Finding]:
         exempt = np.zeros(space.n, bool)
         exempt[space.first :] = questions.filters.rows["exempt"][space.ids] != 0
         rows = rows[(rows >= space.first) & ~exempt[rows]]
-        if not (actions == Action.BLOCK).any():
+        if not (actions[space.first :] == Action.BLOCK).any():
             continue
         answers, ones, others, points, spent = space.sets.pairs(
             _sets.UNDONE, rows, 0, questions.question_work, questions.policy_work, _PAIRS

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pastore.analysis import _sets
 from pastore.analysis.questions import LISTED, Questions
-from pastore.analysis.space import Space
+from pastore.analysis.space import UNSEEN, Space
 from pastore.filters.expand import PolicyFilter
 from pastore.findings import Finding
 
@@ -48,18 +48,22 @@ def hidden(questions: Questions) -> Iterator[Finding]:
             hiders = [hider for hider in hiders if hider not in owners] or hiders
             rule = policy_filters[owners[0]].node
             what = "its filter is" if len(owners) == 1 else f"all {len(owners)} of its filters are"
-            message = (
-                f"rule {rule.label!r} does nothing: {what} hidden, each packet is decided before by {questions.all_named(hiders)}"
-            )
+            message = f"rule {rule.label!r} does nothing: {what} hidden, {_why(questions, hiders)}"
             yield Finding("PA315", message, rule.origin, rule.label)
     alone = sorted(never - wholly)
     for owner in alone[:LISTED]:
         hiders = hiding_set(questions, owner)
-        message = f"this filter never decides: each packet it matches is decided before by {questions.all_named(hiders)}"
+        message = f"this filter never decides: {_why(questions, hiders)}"
         yield questions.finding("PA314", message, owner)
     if len(alone) > LISTED:
         message = f"{len(alone) - LISTED} more filters never decide: they are not listed"
         yield Finding("PA403", message, questions.origin)
+
+
+def _why(questions: Questions, hiders: list[int]) -> str:
+    if hiders == [UNSEEN]:
+        return "this computer neither sends nor gets such packets"
+    return f"each packet it matches is decided before by {questions.all_named(hiders)}"
 
 
 def redundant(questions: Questions) -> Iterator[Finding]:
@@ -90,7 +94,7 @@ def ask(
             rows = rows[space.facts["dead"][rows] == 0]
         if among is not None:
             rows = rows[np.isin(space.facts["owner"][rows], list(among))]
-        answers, _, spent = space.sets.search_rows(kind, rows, space.first, 0, questions.question_work, questions.policy_work)
+        answers, _, spent = space.sets.search_rows(kind, rows, 0, 0, questions.question_work, questions.policy_work)
         questions.spend(spent)
         all_owners.append(space.facts["owner"][rows].astype(np.int64))
         all_answers.append(answers)
@@ -114,11 +118,11 @@ def hiding_set(questions: Questions, owner: int) -> list[int]:
     for space in questions.spaces:
         for row in np.flatnonzero(space.facts["owner"] == owner):
             _, _, takers, _, _ = space.sets.search(
-                _sets.DECIDES, space.boxes[row], space.first, int(row), 0, questions.question_work, _TAKERS
+                _sets.DECIDES, space.boxes[row], 0, int(row), 0, questions.question_work, _TAKERS
             )
             for taker in spared(questions, space, int(row), [int(each) for each in takers]):
                 hiders[int(space.facts["owner"][taker])] = None
-    return list(hiders)
+    return [hider for hider in hiders if hider != UNSEEN] or list(hiders)
 
 
 def spared(questions: Questions, space: Space, row: int, takers: list[int]) -> list[int]:
@@ -145,7 +149,7 @@ def covering_set(questions: Questions, owner: int) -> list[int]:
     for space in questions.spaces:
         for row in np.flatnonzero(space.facts["owner"] == owner):
             _, _, takers, _, _ = space.sets.search(
-                _sets.CHANGES, space.boxes[row], space.first, int(row), 0, questions.question_work, _TAKERS
+                _sets.CHANGES, space.boxes[row], 0, int(row), 0, questions.question_work, _TAKERS
             )
             for taker in takers:
                 if taker > row:

@@ -117,7 +117,7 @@ def _passes(questions: Questions, space: Space, asked: Sequence[int], name: str)
 
 def one_way(questions: Questions) -> Iterator[Finding]:
     """Yield PA318 for filters that let packets pass of which every answer is blocked."""
-    if not any((space.facts["action"] == Action.BLOCK).any() for space in questions.spaces):
+    if not any((space.facts["action"][space.first :] == Action.BLOCK).any() for space in questions.spaces):
         return
     opening = _openings(questions)
     rows_of, found = ask(questions, _sets.ANSWERED, living=True, among=opening)
@@ -126,7 +126,7 @@ def one_way(questions: Questions) -> Iterator[Finding]:
     silent = set(owners_with(rows_of, found, _sets.NONE)) - answered - unknown
     for owner in sorted(unknown):
         questions.leave_open(ONE_WAY, questions.named(owner))
-    told = sorted(silent)
+    told = [owner for owner in sorted(silent) if _is_answerable(questions, owner)]
     for owner in told[:LISTED]:
         protocols = _protocols(questions.filters, owner)
         # Datagrams may be meant to go one way; nothing of TCP works without answers.
@@ -136,6 +136,21 @@ def one_way(questions: Questions) -> Iterator[Finding]:
         yield questions.finding("PA318", message, owner, severity=severity)
     if len(told) > LISTED:
         yield Finding("PA403", f"{len(told) - LISTED} more openings go one way: they are not listed", questions.origin)
+
+
+def _is_answerable(questions: Questions, owner: int) -> bool:
+    """Whether there can be an answer to some packet that a filter lets pass."""
+    for space in questions.spaces:
+        for row in np.flatnonzero(space.facts["owner"] == owner):
+            answer, _, _, _, spent = space.sets.search(
+                _sets.ANSWERABLE, space.boxes[row], 0, int(row), space.first, questions.work
+            )
+            questions.spend(spent)
+            if answer == _sets.FOUND:
+                return True
+            if answer == _sets.UNDECIDED:
+                questions.leave_open(ONE_WAY, questions.named(owner))
+    return False
 
 
 def _openings(questions: Questions) -> set[int]:
@@ -174,7 +189,7 @@ def past_kerberos(questions: Questions) -> Iterator[Finding]:
             box[5] = box[12] = 0
             if box[3] != box[10]:
                 continue  # by destination port: that is the service itself
-            answer, point, _, _, spent = space.sets.search(_sets.OPENS, box, space.first, int(row), first, questions.work)
+            answer, point, _, _, spent = space.sets.search(_sets.OPENS, box, 0, int(row), first, questions.work)
             questions.spend(spent)
             if answer == _sets.UNDECIDED:
                 questions.leave_open(KERBEROS, f"IPv{space.family}")

@@ -22,6 +22,8 @@ QUESTION_WORK: Final = 1_000_000  # nodes and boxes one question may look at
 POLICY_WORK: Final = 2_000_000_000  # and all questions about one policy
 LISTED: Final = 1000  # findings of a code for one policy
 _NAMED: Final = 3  # filters a message names
+_EVERY: Final = {4: (0, (1 << 32) - 1), 6: (0, (1 << 128) - 1)}
+_MULTICAST: Final = {4: (0xE0000000, (1 << 32) - 1), 6: (0xFF << 120, (1 << 128) - 1)}  # and the limited broadcast
 
 
 @dataclass(slots=True)
@@ -138,9 +140,39 @@ def questions_of(
     outcomes = per_source[filters.rows["filter"]]
     levels = _levels(expansion)
     spaces = tuple(
-        Space(filters, family, outcomes, levels, host.local(family), boxes) for family, boxes in zip((4, 6), asked, strict=True)
+        Space(filters, family, outcomes, levels, unseen(host, family, filters.sources), boxes)
+        for family, boxes in zip((4, 6), asked, strict=True)
     )
     return Questions(filters, spaces, host, origin, question_work, policy_work)
+
+
+def unseen(host: Host, family: int, sources: Sequence[FilterSource]) -> list[Box]:
+    """Return the packets that no filter of a computer sees, where its addresses are known.
+
+    What it sends to itself, and, unless it forwards for a tunnel, what does not come from it or is not sent to it. It may send
+    from no address at all, and get what is sent to many.
+    """
+    local = sorted(host.local(family))
+    if not local:
+        return []
+    every, rest = _EVERY[family], ((0, 255), (0, 65535), (0, 65535))
+    found: list[Box] = [(one, other, *rest, (0, 1), (0, 1)) for one in local for other in local]
+    if any(source.tunnel for source in sources):
+        return found
+    many = [_MULTICAST[family], *((each.broadcast,) * 2 for each in host.me if each.family == family and each.broadcast)]
+    found += [(gap, every, *rest, (1, 1), (0, 1)) for gap in _gaps([(0, 0), *local], every)]
+    found += [(every, gap, *rest, (0, 0), (0, 1)) for gap in _gaps([*local, *many], every)]
+    return found
+
+
+def _gaps(ranges: list[tuple[int, int]], every: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return what some ranges leave."""
+    left, start = [], every[0]
+    for low, high in sorted(ranges):
+        if low > start:
+            left.append((start, low - 1))
+        start = max(start, high + 1)
+    return [*left, (start, every[1])] if start <= every[1] else left
 
 
 def _outcome(source: FilterSource) -> Any:

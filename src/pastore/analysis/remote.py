@@ -111,6 +111,8 @@ def cut_off(questions: Questions, protected: Sequence[Protected], asked: Sequenc
     """
     for each, numbers in zip(protected, asked, strict=True):
         space = questions.spaces[each.family == 6]
+        # What is exempt (key exchange) does not count as reaching somebody.
+        policy = space.first + int((questions.filters.rows["exempt"][space.ids] != 0).sum())
         boxes = [space.asked[number] for number in numbers]
         first, last = int(boxes[0][1]), int(boxes[0][8])
         if last - first >= _PIECES:
@@ -123,7 +125,7 @@ def cut_off(questions: Questions, protected: Sequence[Protected], asked: Sequenc
             for box in boxes:
                 piece = box.copy()
                 piece[1] = piece[8] = cell
-                answer, _, _, _, spent = space.sets.search(_sets.PASSES, piece, space.first, 0, 0, questions.work)
+                answer, _, _, _, spent = space.sets.search(_sets.PASSES, piece, policy, 0, 0, questions.work)
                 questions.spend(spent)
                 answers.append(answer)
                 if answer == _sets.FOUND:

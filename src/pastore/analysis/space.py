@@ -13,11 +13,13 @@ import numpy.typing as npt
 from pastore.analysis import _sets
 from pastore.analysis.regions import Box
 from pastore.filters.specific import ALL, BOTH, SpecificFilters, join
+from pastore.model import Action
 
 Cells = npt.NDArray[np.uint32]  # shape (7,): a packet; (14,): a box, the lowest cells before the highest
 
-SELF: Final = -2  # owner of the rows of what the computer sends to itself
+UNSEEN: Final = -2  # owner of the packets that no filter sees
 
+_USUAL: Final = {4: (0xC0000201, 0x0A000001), 6: ((0x20010DB8 << 96) + 1, (0x20010DB8 << 96) + 2)}
 _LAST: Final = {4: (1 << 32) - 1, 6: (1 << 128) - 1}
 
 
@@ -34,8 +36,8 @@ class Space:
         Rows with the same number do the same to a packet.
     levels : numpy.ndarray of int32, shape (len(filters),)
         Rows with the same number are equally specific.
-    local : sequence of (int, int)
-        Ranges of the computer's own addresses; packets from one to another are never filtered.
+    unseen : sequence of Box
+        Packets that no filter of this computer ever sees.
     asked : sequence of Box
         Boxes that will be asked about: their bounds are bounds of cells too.
 
@@ -44,7 +46,7 @@ class Space:
     ids : numpy.ndarray of int64
         Which of `filters` are here.
     first : int
-        Number of the first of them in `sets`; before it come the computer's packets to itself.
+        Number of the first of them in `sets`; before it come the packets that are unseen.
     n : int
         One more than the number of the last.
     boxes : numpy.ndarray of uint32, shape (n, 14)
@@ -58,25 +60,22 @@ class Space:
         family: int,
         outcomes: npt.NDArray[np.int32],
         levels: npt.NDArray[np.int32],
-        local: Sequence[tuple[int, int]] = (),
+        unseen: Sequence[Box] = (),
         asked: Sequence[Box] = (),
     ) -> None:
         self.family = family
         self.ids = np.flatnonzero(filters.rows["family"] == family)
         rows = filters.rows[self.ids]
-        every = (0, 255), (0, 65535), (0, 65535), (0, 1), (0, 1)
-        selves: list[Box] = [(one, other, *every) for one in local for other in local]
-        more = [*selves, *asked]
-        cells = self._cells(rows, more)
-        count, self.first = len(rows), len(selves)
+        cells = self._cells(rows, [*unseen, *asked])
+        count, self.first = len(rows), len(unseen)
         self.n = self.first + count
         self.boxes = np.concatenate([cells[count : count + self.first], cells[:count]])
         self.asked = cells[count + self.first :]
         facts = np.zeros(self.n, _sets.ROW)
-        facts["owner"][: self.first] = SELF
+        facts["owner"][: self.first] = UNSEEN
         facts["outcome"][: self.first] = -1
         facts["level"][: self.first] = -1
-        facts["action"][: self.first] = 1
+        facts["action"][: self.first] = Action.BLOCK  # an answer that nobody gets is none
         mine = facts[self.first :]
         # A row without a source is an owner of its own.
         mine["owner"] = np.where(rows["filter"] < 0, len(filters.sources) + self.ids, rows["filter"])
@@ -84,7 +83,18 @@ class Space:
         mine["level"] = levels[self.ids]
         mine["action"] = rows["action"]
         self.facts = facts
-        self.sets = _sets.Sets(self.boxes, facts)
+        self.sets = _sets.Sets(self.boxes, facts, self._usual())
+
+    def _usual(self) -> Cells:
+        """Return the cells of an ordinary packet, to be tried before others."""
+        numbers = (np.searchsorted(self.protocols, 6, "right"), *[np.searchsorted(self.ports, 49152, "right")] * 2, 1, 1)
+        ends = [self._cell_of(address) for address in _USUAL[self.family]]
+        return np.array([*ends, *(int(number) - 1 for number in numbers)], np.uint32)
+
+    def _cell_of(self, address: int) -> int:
+        high, low = (np.uint64(word) for word in _words(address))
+        starts = self.addresses
+        return int(((starts[:, 0] < high) | ((starts[:, 0] == high) & (starts[:, 1] <= low))).sum()) - 1
 
     def _cells(self, rows: npt.NDArray[np.void], more: Sequence[Box]) -> Cells:
         """Number the cells; return the boxes of the rows and then of `more`, shape (k, 14)."""

@@ -33,10 +33,13 @@ class TestReading:
 
     @pytest.mark.parametrize(
         "line",
-        ["10.1.0.0/33", "10.0.0.9-10.0.0.1", "10.0.0.1-2001:db8::1", "host.example", "10.0.0.1 tcp/70000", "10.0.0.1 web", "10.0.0.1 tcp/1 x"],
+        [
+            "10.1.0.0/33", "10.0.0.9-10.0.0.1", "10.0.0.1-2001:db8::1", "host.example",
+            "10.0.0.1 tcp/70000", "10.0.0.1 web", "10.0.0.1 tcp/1 x",
+        ],
     )  # fmt: skip
     def test_what_is_none_of_these_is_refused_with_its_line(self, line: str) -> None:
-        with pytest.raises(ValueError, match="^line 2: "):
+        with pytest.raises(ValueError, match=r"^line 2: "):
             read_ranges(f"10.0.0.0/8\n{line}\n", "f")
 
     def test_a_protected_range_is_asked_from_every_local_address(self) -> None:
