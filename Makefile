@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 NATIVE := setup.py pyproject.toml ext/core/sources.mk $(wildcard ext/core/*.[ch] ext/sets/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
 
-.PHONY: help demo test proof fuzz cross mutants lint format sanitize bench bench-peers callgrind clean
+.PHONY: help demo test proof fuzz cross mutants lint format sanitize bench bench-peers bench-check callgrind clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -18,7 +18,8 @@ demo: $(VENV)/built ## set up, then the whole way once on the bundled example
 test: $(VENV)/tested ## set up, then all tests
 	$(BIN)/python -m pytest $(PYTEST)
 
-proof: $(VENV)/tested ## the table against the kernel's nftables, with figures; PACKETS=100000 a rule set and family
+proof: $(VENV)/tested ## all policies of the analysis; the table against the kernel's nftables, PACKETS=100000 a rule set and family
+	PASTORE_PROOF_POLICIES=3000 PASTORE_PROOF_LARGE=300 $(BIN)/python -m pytest -q tests/oracle/test_analysis.py
 	PASTORE_PROOF_PACKETS=$(or $(PACKETS),100000) $(BIN)/python -m pytest -q tests/oracle/test_kernel.py $(PYTEST)
 
 fuzz: $(VENV)/fuzzed ## every fuzz target for SECONDS_EACH=60 seconds; TARGETS="reg ldif" for some
@@ -58,6 +59,9 @@ bench: $(VENV)/tested ## the benchmarks, and a dated page of what they gave in b
 bench-peers: $(VENV)/benched ## pastore beside DPDK and others, with a page and a plot; SETS='acl1_1k fw1_10k' PASSES=1 RUNS=1 CORE=1 FRESH=1
 	$(BIN)/python -m benchmarks.peers $(SETS) $(if $(PASSES),--passes $(PASSES)) $(if $(RUNS),--runs $(RUNS)) $(if $(CORE),--core $(CORE)) \
 		$(if $(FRESH),--fresh)
+
+bench-check: $(VENV)/benched ## check of 1,000 policies, and of 1,000 to MOST=1000000 filters, with a page and a plot
+	$(BIN)/python -m benchmarks.check benchmarks/record $(MOST)
 
 callgrind: $(VENV)/counted ## instructions a packet against those on record; SETS='acl-1k', or RECORD=1 to put them on record
 	$(BIN)/python -m benchmarks.instructions $(SETS) $(if $(RECORD),--record)

@@ -31,16 +31,16 @@ POLICIES, FILTERS = 1_000, 200
 _PAGE: Final = """\
 # {date}, check, {machine}
 
-`python -m benchmarks.check FOLDER`: `pastore check` with all that it asks, in processes of its own, from the start of the command to
-its end, the reading of `.reg` files in it; the largest process counts for the memory. Python {python}, {cores}.
+`python -m benchmarks.check FOLDER`: `pastore check` with all that it asks, in processes of its own, from the start of the command
+to its end, the reading of `.reg` files in it; the largest process counts for the memory. Python {python}, {cores}.
 
 | what | filters | seconds | peak MiB | found |
 |---|---|---|---|---|
 {runs}
 
-Beside the shade check of Aerleon, on the same first-match lists of TCP rules (source network and port), processor time, reading the
-text in it for Aerleon and expanding for pastore, which asks everything else too. Aerleon compares rules pair by pair, so a rule that
-only several others hide together is not shaded to it; pastore's count has these, and the equal ones.
+Beside the shade check of Aerleon, on the same first-match lists of TCP rules (source network and port), processor time, reading
+the text in it for Aerleon and expanding for pastore, which asks everything else too. Aerleon compares rules pair by pair, so a
+rule that only several others hide together is not shaded to it; pastore's count has these, and the equal ones.
 
 | rules | Aerleon s | shaded | pastore s | hidden or equal |
 |---|---|---|---|---|
@@ -63,6 +63,7 @@ class Run(NamedTuple):
 def mixed(n: int, seed: int = 1) -> Policy:
     """Return a policy of n filters over all addresses: hosts and networks, permitted, blocked and protected, and a block-all."""
     rng = random.Random(seed)
+    parts = max(1, min(20, n // 50))
     rules: dict[str, list[Any]] = {}
     for number in range(n - 1):
         kind = rng.choice(("allow", "allow", "block", "protect"))
@@ -72,7 +73,7 @@ def mixed(n: int, seed: int = 1) -> Policy:
         protocol = rng.choice(("tcp ", "tcp ", "udp ", ""))
         port = f":{rng.choice((*_PORTS, rng.randint(1, 65535)))}" if protocol else ""
         text = f"{protocol}{address}/{length} > me{port}"
-        rules.setdefault(f"{kind} {number * 20 // n}", []).append(replace(flt(text), guid=guid(f"{seed} {number}")))
+        rules.setdefault(f"{kind} {number * parts // n}", []).append(replace(flt(text), guid=guid(f"{seed} {number}")))
     made = [rule(name, name.split()[0], *filters) for name, filters in rules.items()]
     return policy(*made, rule("Everything else", "block", "any > me"), name=f"Policy {seed}")
 
@@ -130,11 +131,11 @@ def shaded(n: int) -> Shade:
             rule(
                 f"t{at}",
                 "allow" if at % 2 else "block",
-                replace(flt(f"tcp {a}/{l} > me:{p}", mirrored=False), guid=guid(str(at))),
+                replace(flt(f"tcp {address}/{length} > me:{port}", mirrored=False), guid=guid(str(at))),
             ),
             guid=guid(f"rule {at}"),
         )
-        for at, (a, l, p) in enumerate(listed)
+        for at, (address, length, port) in enumerate(listed)
     )
     made = replace(policy(), rules=rules)
     began = time.process_time()
@@ -190,7 +191,8 @@ def page(runs: list[Run], shades: list[Shade]) -> str:
     cores = len(os.sched_getaffinity(0))
     singles = [f"| {each.name} | {each.filters:,} | {each.seconds:.1f} | {each.peak_mib:.0f} | {each.summary} |" for each in runs]
     both = [
-        f"| {each.rules:,} | {each.aerleon_seconds:.2f} | {each.aerleon_found} | {each.pastore_seconds:.2f} | {each.pastore_found} |"
+        f"| {each.rules:,} | {each.aerleon_seconds:.2f} | {each.aerleon_found} "
+        f"| {each.pastore_seconds:.2f} | {each.pastore_found} |"
         for each in shades
     ]
     return _PAGE.format(

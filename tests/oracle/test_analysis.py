@@ -25,8 +25,8 @@ from tests.support.random_policies import random_policy
 from tests.support.solver import Solver
 
 SMALL, LARGE = 3000, 300
-SMALL_NOW: Final = int(os.environ.get("PASTORE_PROOF_POLICIES", "500"))
-LARGE_NOW: Final = int(os.environ.get("PASTORE_PROOF_LARGE", "12"))
+SMALL_NOW: Final = int(os.environ.get("PASTORE_PROOF_POLICIES", "600"))
+LARGE_NOW: Final = int(os.environ.get("PASTORE_PROOF_LARGE", "30"))
 PARTS: Final = 6
 
 

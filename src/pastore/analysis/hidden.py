@@ -127,6 +127,10 @@ def hiding_set(questions: Questions, owner: int) -> list[int]:
 
 def spared(questions: Questions, space: Space, row: int, takers: list[int]) -> list[int]:
     """Leave rows out of a set that hides a row, as long as the others still do."""
+    # What is unseen is there whoever hides the rest.
+    free = list(range(space.first))
+    unseen = [taker for taker in takers if taker < space.first]
+    takers = [taker for taker in takers if taker >= space.first]
     if len(takers) > _REDUCED:
         return takers
     needed = list(takers)
@@ -138,9 +142,9 @@ def spared(questions: Questions, space: Space, row: int, takers: list[int]) -> l
     }
     for taker in sorted(takers, key=lambda each: taken[each]):
         rest = [each for each in needed if each != taker]
-        if rest and space.sets.uncovered(rest, space.boxes[row], questions.question_work)[0] == _sets.NONE:
+        if space.sets.uncovered(free + rest, space.boxes[row], questions.question_work)[0] == _sets.NONE:
             needed = rest
-    return needed
+    return needed or unseen
 
 
 def covering_set(questions: Questions, owner: int) -> list[int]:

@@ -87,9 +87,10 @@ class Space:
 
     def _usual(self) -> Cells:
         """Return the cells of an ordinary packet, to be tried before others."""
-        numbers = (np.searchsorted(self.protocols, 6, "right"), *[np.searchsorted(self.ports, 49152, "right")] * 2, 1, 1)
         ends = [self._cell_of(address) for address in _USUAL[self.family]]
-        return np.array([*ends, *(int(number) - 1 for number in numbers)], np.uint32)
+        protocol = int(np.searchsorted(self.protocols, 6, "right")) - 1
+        port = int(np.searchsorted(self.ports, 49152, "right")) - 1
+        return np.array([*ends, protocol, port, port, 0, 0], np.uint32)
 
     def _cell_of(self, address: int) -> int:
         high, low = (np.uint64(word) for word in _words(address))

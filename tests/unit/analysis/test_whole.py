@@ -2,7 +2,7 @@
 
 import pytest
 
-from pastore.analysis.questions import LISTED
+from pastore.analysis.questions import LISTED, POLICY_WORK, QUESTION_WORK
 from pastore.analysis.whole import analyse
 from pastore.filters.expand import expand
 from pastore.filters.host import Host
@@ -15,9 +15,9 @@ ME = Host.parse(["10.9.0.7"])
 EVERYTHING = rule("Rest", "block", "any > me", flt("any > me", families=(6,), name="six"))
 
 
-def told(made: Policy, host: Host = ME, **more: int) -> list[Finding]:
+def told(made: Policy, host: Host = ME, *, question_work: int = QUESTION_WORK, policy_work: int = POLICY_WORK) -> list[Finding]:
     expansion = expand(made, host)
-    found = analyse(made, expansion, host, **more)
+    found = analyse(made, expansion, host, question_work=question_work, policy_work=policy_work)
     return [*found.contradictions, *found.more]
 
 
