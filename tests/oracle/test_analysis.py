@@ -127,19 +127,7 @@ def check_hiding_sets(brute: BruteForce, seed: int) -> None:
         hiders = set(hiding_set(questions, owner)) - {UNSEEN}
         assert hides(brute, owner, hiders), (seed, owner)
         for hider in hiders:
-            # A row has a set that cannot be made smaller; rows together may share.
-            assert len(rows_of(brute, owner)) > 1 or not hides(brute, owner, hiders - {hider}) or many(brute, hider), (
-                seed,
-                owner,
-            )
-
-
-def rows_of(brute: BruteForce, owner: int) -> list[int]:
-    return [int(row) for family in brute.families for row in (family.owner == owner).nonzero()[0]]
-
-
-def many(brute: BruteForce, owner: int) -> bool:
-    return len(rows_of(brute, owner)) > 1
+            assert not hides(brute, owner, hiders - {hider}), (seed, owner, hider)
 
 
 def hides(brute: BruteForce, owner: int, hiders: set[int]) -> bool:

@@ -114,37 +114,34 @@ def owners_with(owners: list[Owners], answers: list[npt.NDArray[np.uint8]], answ
 
 def hiding_set(questions: Questions, owner: int) -> list[int]:
     """Return the filters that hide one, as few of those met as do: none of them can be spared."""
-    hiders: dict[int, None] = {}
+    taken: dict[int, float] = {}
     for space in questions.spaces:
         for row in np.flatnonzero(space.facts["owner"] == owner):
-            _, _, takers, _, _ = space.sets.search(
-                _sets.DECIDES, space.boxes[row], 0, int(row), 0, questions.question_work, _TAKERS
-            )
-            for taker in spared(questions, space, int(row), [int(each) for each in takers]):
-                hiders[int(space.facts["owner"][taker])] = None
-    return [hider for hider in hiders if hider != UNSEEN] or list(hiders)
+            box = space.boxes[row]
+            _, _, takers, _, _ = space.sets.search(_sets.DECIDES, box, 0, int(row), 0, questions.question_work, _TAKERS)
+            both = np.minimum(space.boxes[takers, 7:], box[7:]) - np.maximum(space.boxes[takers, :7], box[:7]) + 1.0
+            for hider, share in zip(space.facts["owner"][takers].tolist(), np.prod(both, axis=1).tolist(), strict=True):
+                taken[hider] = taken.get(hider, 0.0) + share
+    unseen = taken.pop(UNSEEN, None) is not None  # what is unseen is there whoever hides the rest
+    needed = list(taken)
+    if len(needed) <= _REDUCED:
+        for hider in sorted(taken, key=lambda each: taken[each]):
+            rest = [each for each in needed if each != hider]
+            if (rest or unseen) and _hide(questions, owner, rest):
+                needed = rest
+    return needed or [UNSEEN]
 
 
-def spared(questions: Questions, space: Space, row: int, takers: list[int]) -> list[int]:
-    """Leave rows out of a set that hides a row, as long as the others still do."""
-    # What is unseen is there whoever hides the rest.
-    free = list(range(space.first))
-    unseen = [taker for taker in takers if taker < space.first]
-    takers = [taker for taker in takers if taker >= space.first]
-    if len(takers) > _REDUCED:
-        return takers
-    needed = list(takers)
-    box = space.boxes[row].astype(np.float64)
-    lo, hi = box[:7], box[7:]
-    taken = {
-        taker: float(np.prod(np.minimum(space.boxes[taker][7:], hi) - np.maximum(space.boxes[taker][:7], lo) + 1.0))
-        for taker in takers
-    }
-    for taker in sorted(takers, key=lambda each: taken[each]):
-        rest = [each for each in needed if each != taker]
-        if space.sets.uncovered(free + rest, space.boxes[row], questions.question_work)[0] == _sets.NONE:
-            needed = rest
-    return needed or unseen
+def _hide(questions: Questions, owner: int, hiders: list[int]) -> bool:
+    """Whether some filters and what is unseen are known to hide one."""
+    for space in questions.spaces:
+        rows = np.flatnonzero(space.facts["owner"] == owner)
+        before = np.flatnonzero(np.isin(space.facts["owner"], [*hiders, UNSEEN])) if len(rows) else rows
+        for row in rows:
+            left, _ = space.sets.uncovered(before[before < row], space.boxes[row], questions.question_work)
+            if left != _sets.NONE:
+                return False
+    return True
 
 
 def covering_set(questions: Questions, owner: int) -> list[int]:
