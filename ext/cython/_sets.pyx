@@ -73,7 +73,9 @@ OPENS = SETS_OPENS
 DISAGREE = SETS_DISAGREE
 UNDONE = SETS_UNDONE
 
-ROW = np.dtype([("owner", np.int32), ("outcome", np.int32), ("level", np.int32), ("action", np.uint8), ("dead", np.uint8)], align=True)
+ROW = np.dtype(
+    [("owner", np.int32), ("outcome", np.int32), ("level", np.int32), ("action", np.uint8), ("dead", np.uint8)], align=True
+)
 
 
 cdef class Sets:

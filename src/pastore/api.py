@@ -168,7 +168,7 @@ def compile_policy(
             raise ValueError(f"order {order!r} is none of {', '.join(ORDERS)}")
         order = ORDERS[order]
     expansion = expand(policy, host, order=order, target=target, default_exempt=default_exempt)
-    contradicting = contradictions(policy, expansion, host, order=order)
+    contradicting = contradictions(policy, expansion, host, order=order, target=target)
     expansion = replace(expansion, findings=(*expansion.findings, *contradicting))
     # The background costs time that only saving and explaining need.
     background = partial(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pastore.analysis.contradictions import disagreeing, twin_boxes, undone_blocks, without_twin
 from pastore.analysis.hidden import hidden, redundant
@@ -59,6 +60,52 @@ def analyse(
     question_work, policy_work : int
         What one question, and what all of them, may take, in nodes and boxes looked at. What is not decided by then is PA420.
     """
+    prepared = _prepare(policy, expansion, host, target, protected, question_work, policy_work)
+    questions = prepared.questions
+    contradicting = _contradictions(prepared, order)
+    more = (
+        *not_assigned(policy),
+        *security(policy, expansion.default_exempt, target),
+        *hidden(questions),
+        *redundant(questions),
+        *undone_blocks(questions),
+        *one_way(questions),
+        *no_way_out(questions, prepared.services),
+        *past_kerberos(questions),
+        *cut_off(questions, protected, prepared.ranges),
+        *silenced(questions),
+        *questions.undecided(),
+    )
+    return Analysis(contradicting, more)
+
+
+def contradictions(
+    policy: Policy, expansion: Expansion, host: Host = UNKNOWN_HOST, *, order: Order | None = None, target: str = "vista"
+) -> tuple[Finding, ...]:
+    """Ask only where filters contradict each other or forget a family."""
+    prepared = _prepare(policy, expansion, host, target)
+    return (*_contradictions(prepared, order), *prepared.questions.undecided())
+
+
+class _Prepared(NamedTuple):
+    """The questions, and which of the boxes they were prepared for are whose."""
+
+    questions: Questions
+    services: tuple[list[list[int]], ...]
+    twin: list[list[int]]
+    ranges: list[list[int]]
+
+
+def _prepare(
+    policy: Policy,
+    expansion: Expansion,
+    host: Host,
+    target: str,
+    protected: Sequence[Protected] = (),
+    question_work: int = QUESTION_WORK,
+    policy_work: int = POLICY_WORK,
+) -> _Prepared:
+    # Whoever asks less prepares as much: examples depend on what is told apart, and shall be the same.
     asked: tuple[list[Box], list[Box]] = ([], [])
     services = tuple(
         [_number(asked[place], boxes) for boxes in service_boxes(host, family, target)] for place, family in enumerate((4, 6))
@@ -68,37 +115,13 @@ def analyse(
     questions = questions_of(
         expansion, host, asked=asked, origin=policy.origin, question_work=question_work, policy_work=policy_work
     )
-    contradicting = _contradictions(questions, order, twin)
-    more = (
-        *not_assigned(policy),
-        *security(policy, expansion.default_exempt, target),
-        *hidden(questions),
-        *redundant(questions),
-        *undone_blocks(questions),
-        *one_way(questions),
-        *no_way_out(questions, services),
-        *past_kerberos(questions),
-        *cut_off(questions, protected, ranges),
-        *silenced(questions),
-        *questions.undecided(),
-    )
-    return Analysis(contradicting, more)
+    return _Prepared(questions, services, twin, ranges)
 
 
-def contradictions(
-    policy: Policy, expansion: Expansion, host: Host = UNKNOWN_HOST, *, order: Order | None = None
-) -> tuple[Finding, ...]:
-    """Ask only where filters contradict each other or forget a family."""
-    boxes: list[Box] = []
-    twin = [_number(boxes, each) for each in twin_boxes(host)]
-    questions = questions_of(expansion, host, asked=((), boxes), origin=policy.origin)
-    return (*_contradictions(questions, order, twin), *questions.undecided())
-
-
-def _contradictions(questions: Questions, order: Order | None, twin: Sequence[Sequence[int]]) -> tuple[Finding, ...]:
+def _contradictions(prepared: _Prepared, order: Order | None) -> tuple[Finding, ...]:
     # As listed, nothing is equal: what comes first is what the list says.
-    equal = () if order is first_match else tuple(disagreeing(questions))
-    return (*without_twin(questions, twin), *equal)
+    equal = () if order is first_match else tuple(disagreeing(prepared.questions))
+    return (*without_twin(prepared.questions, prepared.twin), *equal)
 
 
 def _number(asked: list[Box], boxes: Sequence[Box]) -> list[int]:
