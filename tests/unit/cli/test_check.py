@@ -369,3 +369,30 @@ def test_the_exemptions_that_are_judged_are_those_the_target_knows(tmp_path: Pat
     assert "PA503" in codes["2003"]  # 2 exempts Kerberos
     assert "PA404" in codes["xp"]  # taken as 1, which does not
     assert "PA503" not in codes["xp"]
+
+
+class TestAnalysis:
+    def test_ranges_to_protect_that_are_cut_off_are_an_error(self, tmp_path: Path) -> None:
+        ranges = tmp_path / "agent.txt"
+        ranges.write_text("203.0.112.0/24 tcp/443 # the agent\n")
+        path = export(tmp_path, policy(rule("Out", "block", "me > 203.0.112.9")))
+        result = pastore("check", path, "--protect-ranges", ranges, "--output-format", "json")
+        assert (result.status, found(result)) == (1, ["PA512"])
+        assert pastore("check", path).status == 0
+
+    @pytest.mark.parametrize("content", [b"10.0.0.0/33\n", b"\xff\xfe\x00"])
+    def test_a_file_without_ranges_is_a_usage_error(self, tmp_path: Path, content: bytes) -> None:
+        ranges = tmp_path / "agent.txt"
+        ranges.write_bytes(content)
+        result = pastore("check", export(tmp_path, FINE), "--protect-ranges", ranges)
+        assert (result.status, "cannot be used: " in result.err) == (2, True)
+
+    def test_so_is_one_that_is_not_there(self, tmp_path: Path) -> None:
+        result = pastore("check", export(tmp_path, FINE), "--protect-ranges", tmp_path / "gone.txt")
+        assert (result.status, "cannot be read: No such file" in result.err) == (2, True)
+
+    def test_what_is_not_decided_is_counted_in_the_summary(self, tmp_path: Path) -> None:
+        result = pastore("check", export(tmp_path, FINE), "--work-limit", 1, "--output-format", "json")
+        assert set(found(result)) == {"PA420"}
+        assert result.json["summary"]["undecided"] == len(found(result))
+        assert "not decided" in pastore("check", export(tmp_path, FINE), "--work-limit", 1).lines[-1]
