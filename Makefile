@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-NATIVE := setup.py pyproject.toml ext/core/sources.mk $(wildcard ext/core/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
+NATIVE := setup.py pyproject.toml ext/core/sources.mk $(wildcard ext/core/*.[ch] ext/sets/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
 
-.PHONY: help demo test proof fuzz cross mutants lint format sanitize bench bench-peers callgrind clean
+.PHONY: help demo test proof fuzz cross mutants lint format sanitize bench bench-peers bench-check callgrind clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -18,9 +18,10 @@ demo: $(VENV)/built ## set up, then the whole way once on the bundled example
 test: $(VENV)/tested ## set up, then all tests on all processors; WORKERS=0 for none but this one
 	$(BIN)/python -m pytest -n $(or $(WORKERS),auto) --dist loadgroup $(PYTEST)
 
-proof: $(VENV)/tested ## table and exported rulesets against the kernel's nftables, with figures; PACKETS=200000 each; every bit of stored tables
-	PASTORE_PROOF=1 PASTORE_PROOF_PACKETS=$(or $(PACKETS),200000) $(BIN)/python -m pytest -q tests/oracle/test_kernel.py \
-		tests/oracle/test_export_nftables.py tests/oracle/test_core_harness.py $(PYTEST)
+proof: $(VENV)/tested ## all policies of the analysis; table and rulesets against the kernel's nftables, PACKETS=200000; all bits of stored tables
+	PASTORE_PROOF_POLICIES=3000 PASTORE_PROOF_LARGE=300 PASTORE_PROOF=1 PASTORE_PROOF_PACKETS=$(or $(PACKETS),200000) \
+		$(BIN)/python -m pytest -q tests/oracle/test_analysis.py tests/oracle/test_kernel.py tests/oracle/test_export_nftables.py \
+		tests/oracle/test_core_harness.py $(PYTEST)
 
 fuzz: $(VENV)/fuzzed ## every fuzz target for SECONDS_EACH=60 seconds; TARGETS="reg ldif" for some
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS_EACH),60) $(TARGETS)
@@ -49,7 +50,7 @@ sanitize: $(VENV)/tested ## both extensions and their tests under AddressSanitiz
 	@mkdir -p build
 	PASTORE_SANITIZE=1 $(BIN)/python setup.py -q build --build-base build/sanitize-objects --build-lib build/sanitize >build/sanitize.log 2>&1 || { cat build/sanitize.log; exit 1; }
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=build/sanitize \
-		$(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/matcher tests/unit/packets tests/property/test_matcher.py tests/property/test_table.py tests/property/test_packets.py
+		$(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/matcher tests/unit/packets tests/unit/analysis tests/property/test_matcher.py tests/property/test_table.py tests/property/test_packets.py
 
 bench: $(VENV)/tested ## the benchmarks, and a dated page of what they gave in benchmarks/record
 	@mkdir -p build
@@ -59,6 +60,9 @@ bench: $(VENV)/tested ## the benchmarks, and a dated page of what they gave in b
 bench-peers: $(VENV)/benched ## pastore beside DPDK and others, with a page and a plot; SETS='acl1_1k fw1_10k' PASSES=1 RUNS=1 CORE=1 FRESH=1
 	$(BIN)/python -m benchmarks.peers $(SETS) $(if $(PASSES),--passes $(PASSES)) $(if $(RUNS),--runs $(RUNS)) $(if $(CORE),--core $(CORE)) \
 		$(if $(FRESH),--fresh)
+
+bench-check: $(VENV)/benched ## check of 1,000 policies, and of 1,000 to MOST=1000000 filters, with a page and a plot
+	$(BIN)/python -m benchmarks.check benchmarks/record $(MOST)
 
 callgrind: $(VENV)/counted ## instructions a packet against those on record; SETS='acl-1k', or RECORD=1 to put them on record
 	$(BIN)/python -m benchmarks.instructions $(SETS) $(if $(RECORD),--record)

@@ -1,4 +1,4 @@
-"""Build of the two extensions: plain C from ext/core behind a thin Cython layer from ext/cython.
+"""Build of the extensions: plain C from ext/core and ext/sets behind a thin Cython layer from ext/cython.
 
 PASTORE_DEBUG=1     no optimisation, debug symbols, the core's own assertions on
 PASTORE_SANITIZE=1  AddressSanitizer and UndefinedBehaviorSanitizer (gcc or clang)
@@ -46,6 +46,7 @@ if COVERAGE:
     LINK_FLAGS += ["--coverage"]
 
 CORE = Path("ext/core")
+SETS = Path("ext/sets")
 CORE_SETTINGS = {
     name: words.split() for name, words in re.findall(r"^(\w+) := (.*)$", (CORE / "sources.mk").read_text(), re.MULTILINE)
 }
@@ -72,7 +73,7 @@ class BuildPerFile(build_ext):
 
         def compile_with_flags(obj: str, src: str, ext: str, cc_args: Any, postargs: Any, pp_opts: Any) -> None:
             flags = list(postargs)
-            if Path(src).parent == CORE:  # the code Cython generates is not ours
+            if Path(src).parent in (CORE, SETS):  # the code Cython generates is not ours
                 flags += CORE_SETTINGS["CORE_CFLAGS"]
                 flags += next((extra for mark, extra in isa_flags.items() if mark in Path(src).name), [])
             compile_one(obj, src, ext, cc_args, flags, pp_opts)
@@ -81,12 +82,12 @@ class BuildPerFile(build_ext):
         super().build_extensions()
 
 
-def extension(name: str, pyx: str, core: list[str]) -> Extension:
+def extension(name: str, pyx: str, sources: list[str], folder: Path = CORE) -> Extension:
     return Extension(
         name,
-        [f"ext/cython/{pyx}", *(f"ext/core/{source}" for source in core)],
-        include_dirs=["ext/core", numpy.get_include()],
-        depends=[*map(str, CORE.glob("*.h")), str(CORE / "sources.mk"), "setup.py"],
+        [f"ext/cython/{pyx}", *(f"{folder}/{source}" for source in sources)],
+        include_dirs=[str(folder), numpy.get_include()],
+        depends=[*map(str, folder.glob("*.h")), str(CORE / "sources.mk"), "setup.py"],
         define_macros=[
             ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
             *([("CYTHON_TRACE", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if COVERAGE else []),
@@ -101,6 +102,7 @@ setup(
         [
             extension("pastore.matcher._matcher", "_matcher.pyx", MATCHER_CORE),
             extension("pastore.packets._frames", "_frames.pyx", FRAMES_CORE),
+            extension("pastore.analysis._sets", "_sets.pyx", ["sets.c"], SETS),
         ],
         include_path=["ext/cython"],
         language_level=3,

@@ -1,14 +1,14 @@
 """load, compile, open and diff: the only place that joins sources, filters, analysis and the matcher."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING
 
 from pastore.analysis.difference import Difference, difference
 from pastore.analysis.grid import WORK_LIMIT
-from pastore.analysis.security import not_assigned, security
+from pastore.analysis.whole import analyse, contradictions
 from pastore.directory import Access
 from pastore.filters.background import Background, background_of, weights_of
 from pastore.filters.expand import Expansion, Failure, expand
@@ -172,6 +172,8 @@ def compile_policy(
             raise ValueError(f"order {order!r} is none of {', '.join(ORDERS)}")
         order = ORDERS[order]
     expansion = expand(policy, host, order=order, target=target, default_exempt=default_exempt)
+    contradicting = contradictions(policy, expansion, host, order=order, target=target)
+    expansion = replace(expansion, findings=(*expansion.findings, *contradicting))
     # The background costs time that only saving and explaining need.
     background = partial(
         _background,
@@ -205,7 +207,9 @@ def _background(
     default_exempt: int,
     reading: tuple[Finding, ...],
 ) -> Background:
-    analysed = (*not_assigned(policy), *security(policy, default_exempt))
+    # What was expanded is not kept for this: it would be most of the memory of a large policy.
+    expansion = expand(policy, host, order=order, target=target, default_exempt=default_exempt)
+    analysed = analyse(policy, expansion, host, order=order, target=target).more
     return background_of(policy, host, weights, failures, order=order, target=target, reading=reading, analysed=analysed)
 
 

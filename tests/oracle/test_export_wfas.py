@@ -21,7 +21,7 @@ from tests.support import example
 from tests.support.netsecurity import faults
 from tests.support.policies import flt, policy, rule
 from tests.support.powershell import run
-from tests.support.random_policies import random_policy
+from tests.support.overlapping_policies import random_policy
 from tests.support.site import HOST, SITE
 from tests.support.wfas_model import Firewall, is_multicast
 

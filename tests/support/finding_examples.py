@@ -298,12 +298,37 @@ def families() -> Policy:
     return isolation(rule("Intranet", "allow", mixed))
 
 
+def halved() -> Policy:
+    """Return a block that two permits of its halves hide."""
+    halves = [f"tcp {network} > me:443" for network in ("10.0.0.0/9", "10.128.0.0/9")]
+    return isolation(rule("Web", "allow", *halves), rule("No web", "block", "tcp 10.0.0.0/8 > me:443", "tcp any > me:80"))
+
+
+def one_way() -> Policy:
+    """Return a block-all with an opening that is not mirrored."""
+    return left_alone(mirrored=False)
+
+
+def left_alone(*, mirrored: bool = True) -> Policy:
+    """Return a block-all with one opening."""
+    everything = (flt("any > me", name="all"), flt("any > me", name="all of IPv6", families=(6,)))
+    opening = flt("tcp any > me:443", mirrored=mirrored)
+    return isolation(rule("Intranet", "allow", opening), rule("Everything else", "block", *everything))
+
+
+def silencer() -> Policy:
+    """Return a policy that keeps an agent from its servers."""
+    return isolation(rule("Telemetry", "block", *(f"me > {host}" for host in ("203.0.112.9", "203.0.112.10", "198.52.100.7"))))
+
+
 def protected(name: str = "Database", **changes: object) -> Policy:
     """Return a policy of one rule that protects."""
     made = rule(name, "protect", "tcp 10.1.0.0/16 > me:1433")
     return isolation(replace(made, **changes))  # type: ignore[arg-type]
 
 
+LONG: Final = replace(ESP_3DES_SHA1, lifetime_seconds=7 * 24 * 3600)
+AH_SHA1: Final = Offer((Algorithm("ah", 2),), lifetime_seconds=3600)
 WEAK: Final = Offer((Algorithm("esp", 1, 1),), lifetime_seconds=3600)
 KEY: Final = AuthMethod(AuthKind.PRESHARED_KEY, Secret("correct horse"))
 ANOTHER_HOST: Final = Address(AddressKind.SUBNET, (4,), 0x0A000009, 0xFF0000FF)
@@ -396,14 +421,46 @@ _OURS: Final[dict[str, Callable[[], Example]]] = {
             rule("Web, outbound", "allow", "tcp me:443 > any"),
         )
     ),
+    "PA314": lambda: corp(halved()),
+    "PA315": lambda: corp(
+        isolation(
+            rule("Key exchange", "block", "udp any > me:500"),
+            rule("Intranet", "allow", "tcp any > me:443"),
+        )
+    ),
+    "PA316": lambda: corp(
+        isolation(
+            rule("Intranet", "allow", "tcp 10.0.0.0/8 > me:443", "tcp 10.1.2.3 > me:443"),
+        )
+    ),
+    "PA317": lambda: corp(
+        isolation(
+            rule("Administrator", "allow", "10.1.2.3 > me"),
+            rule("No remote desktop", "block", "tcp any > me:3389"),
+        )
+    ),
+    "PA318": lambda: corp(one_way()),
+    "PA319": lambda: corp(left_alone()),
     "PA401": lambda: corp(isolation(listed("allow", "tcp any > me:443"), default_exempt=None)),
     "PA402": lambda: corp(isolation(listed("allow", "udp me > dns-servers:53", name="Name lookups"))),
     "PA403": lambda: corp(crowded()),
     "PA404": lambda: corp(intact(), "--target", "xp"),
+    "PA430": lambda: corp(halved(), "--work-limit", "50"),
     "PA501": lambda: corp(protected(auth_methods=(KEY,))),
     "PA502": lambda: corp(protected(filter_action=action("protect", offers=(ESP_3DES_SHA1, WEAK)))),
     "PA503": lambda: corp(isolation(listed("allow", "tcp any > me:443"), default_exempt=0)),
     "PA504": lambda: corp(protected(filter_action=SOFT)),
+    "PA506": lambda: corp(isolation(rule("No file sharing", "block", "tcp any > me:445"), default_exempt=0)),
+    "PA507": lambda: corp(protected(filter_action=action("protect", inpass=True))),
+    "PA508": lambda: corp(protected()),
+    "PA509": lambda: corp(protected(filter_action=action("protect", offers=(LONG,)))),
+    "PA510": lambda: corp(protected(filter_action=action("protect", offers=(ESP_3DES_SHA1, AH_SHA1)))),
+    "PA511": lambda: corp(protected(filter_action=action("protect", offers=(ESP_3DES_SHA1, WEAK)))),
+    "PA512": lambda: Example(
+        {**corp(silencer()).files, "agent.txt": b"# servers of the security agent\n203.0.112.0/24 tcp/443\n"},
+        ("check", "corp.reg", "--protect-ranges", "agent.txt"),
+    ),
+    "PA513": lambda: corp(silencer()),
 }
 
 

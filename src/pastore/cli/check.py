@@ -33,6 +33,7 @@ from pastore.findings.identity import Identity, identity
 from pastore.findings.render import Report, as_json, github, json_lines, json_text, printable, text
 
 if TYPE_CHECKING:
+    from pastore.analysis.remote import Protected
     from pastore.directory import Access
     from pastore.filters.host import Host
     from pastore.model import Policy
@@ -129,15 +130,24 @@ def check_table(job: Job) -> Checked:
 
 def check_policy(policy: "Policy", host: "Host", options: dict[str, Any]) -> Iterator[Finding]:
     """Yield what expanding and analysing a policy says."""
-    from pastore.analysis.security import not_assigned, security
+    from pastore.analysis.whole import analyse
     from pastore.filters.expand import expand
     from pastore.filters.weight import ORDERS
 
-    yield from not_assigned(policy)
     order = ORDERS[options["order"]]
     expansion = expand(policy, host, order=order, target=options["target"], default_exempt=options["default_exempt"])
     yield from expansion.findings
-    yield from security(policy, expansion.default_exempt)
+    analysis = analyse(
+        policy,
+        expansion,
+        host,
+        order=order,
+        target=options["target"],
+        protected=options["protected"],
+        question_work=options["work_limit"],
+    )
+    yield from analysis.contradictions
+    yield from analysis.more
 
 
 def count(policy: "Policy") -> tuple[int, int]:
@@ -152,6 +162,8 @@ def jobs_of(sources: tuple[str, ...], host: "Host", options: dict[str, Any]) -> 
     from pastore.directory.access import is_url
 
     settings = {name: options[name] for name in ("order", "target", "default_exempt")}
+    settings["work_limit"] = options["work_limit"]
+    settings["protected"] = protected_from(options["protect_ranges"])
 
     if (options["computer"] or options["site"]) and not any(is_url(source) for source in sources):
         raise click.UsageError("--computer and --site are for directories, and none is given")
@@ -183,6 +195,20 @@ def jobs_of(sources: tuple[str, ...], host: "Host", options: dict[str, Any]) -> 
                     yield job(path, False, options["system"] or beside.get(path), path in beside)
         else:
             yield job(source, True, options["system"])
+
+
+def protected_from(path: str | None) -> "list[Protected]":
+    """Return the ranges of ``--protect-ranges``."""
+    if path is None:
+        return []
+    from pastore.analysis.remote import read_ranges
+
+    try:
+        return read_ranges(Path(path).read_text(encoding="utf-8"), path)
+    except OSError as error:
+        raise click.UsageError(f"the ranges {printable(path)} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise click.UsageError(f"the ranges {printable(path)} cannot be used: {printable(str(error))}") from None
 
 
 def systems_for(paths: list[str]) -> dict[str, str]:
@@ -284,6 +310,17 @@ def without_baseline(reports: list[Report], known: Counter[Identity]) -> list[Re
 )
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Sources checked at the same time.")
 @click.option("--statistics", is_flag=True, help="Count the findings by code instead of telling them (text only).")
+@click.option(
+    "--protect-ranges", metavar="FILE", help="Ranges, one a line (10.1.0.0/16 or 10.1.0.5 tcp/443), that no policy may cut off."
+)
+@click.option(
+    "--work-limit",
+    type=click.IntRange(1),
+    default=1_000_000,
+    show_default=True,
+    metavar="N",
+    help="How much one question may look at before it is given up as not decided (PA430).",
+)
 @click.option("--baseline", metavar="FILE", help="JSON of an earlier check: its findings are left out.")
 @click.option("--write-baseline", metavar="FILE", help="Write what is found to FILE, for --baseline, and end with 0.")
 @click.option("--config", metavar="FILE", help="Settings, in its table [tool.pastore]; the nearest pyproject.toml if left out.")

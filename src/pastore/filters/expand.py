@@ -5,17 +5,18 @@ weigh, refuse what exists already. What cannot be applied is a `Failure` and a F
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from pastore.filters import specific as rows_of
 from pastore.filters.exemptions import DEFAULT, Exemption, ExemptRow, exempt_rows
 from pastore.filters.host import UNKNOWN_HOST, Host
 from pastore.filters.specific import ROW, FilterSource, SpecificFilters
 from pastore.filters.text import address_text, filter_text, ip_text, prefix_length
-from pastore.filters.weight import CONFLICT_LIMIT, PAIR_LIMIT, Order, SpecificFilter, conflicts, range_bits, weight
+from pastore.filters.weight import Order, SpecificFilter, range_bits, weight
 from pastore.findings import Finding
 from pastore.model import (
     NO_GUID,
@@ -171,6 +172,7 @@ class _Expander:
         self.failures: list[Failure] = []
         self.sources: list[FilterSource] = []
         self.failed_rules: dict[str, None] = {}
+        self.listed = 0  # rows produced
 
     def run(self, order: Order, default_exempt: int | None) -> Expansion:
         exempt_value = self._default_exempt(default_exempt)
@@ -179,17 +181,12 @@ class _Expander:
         self.sources.extend(Exemption(kind) for kind in exemptions)
         produced: list[SpecificFilter] = []
         for rule in self.policy.rules:
-            for row in self._rule(rule):
-                produced.append(replace(row, listed=len(produced)))
-        self._block_all_without_twin()
+            produced.extend(self._rule(rule))
         produced.sort(key=order)
         rows = self._refuse_existing(produced)
-        self._conflicts(rows)
         array = np.zeros(len(exempt) + len(rows), ROW)
-        for at, exemption in enumerate(exempt):
-            _fill_exemption(array[at], exemption, at, exemptions[exemption.kind])
-        for at, row in enumerate(rows, len(exempt)):
-            _fill(array[at], row, at)
+        _fill(array, [*(_exempt(each, exemptions[each.kind]) for each in exempt), *rows])
+        array["exempt"][: len(exempt)] = [rows_of.EXEMPTIONS.index(each.kind) for each in exempt]
         applied = {self._rule_of(row.source): None for row in rows}
         return Expansion(
             SpecificFilters(array, self.sources),
@@ -297,16 +294,16 @@ class _Expander:
         pairs = unlocal = 0
         seen = set()
         for copy in self._copies(filter_):
-            for row in self._substitute(rule, copy, source, mirrored=copy is not filter_):
+            for row in self._substitute(rule, copy, source, tunnel, mirrored=copy is not filter_):
                 pairs += 1
-                direction = self._direction(copy, row, tunnel)
-                if direction is None:
+                if row is None:
                     unlocal += 1
                     continue
-                directed = replace(row, direction=direction)
-                if directed.conditions not in seen:  # a mirrored any > any is its own mirror image
-                    seen.add(directed.conditions)
-                    yield directed
+                conditions = row.conditions
+                if conditions not in seen:  # a mirrored any > any is its own mirror image
+                    seen.add(conditions)
+                    self.listed += 1
+                    yield row
         if pairs == unlocal and not self._unknown_servers(rule, filter_):
             self._find(
                 "PA308", "no address of this computer is at either end: the filter never matches", filter_.origin, rule, filter_
@@ -370,9 +367,13 @@ class _Expander:
     def _copies(filter_: Filter) -> Iterator[Filter]:
         yield filter_
         if filter_.mirrored:
-            yield replace(filter_, src=filter_.dst, dst=filter_.src, sport=filter_.dport, dport=filter_.sport)
+            # What is left out means nothing here, and there may be a hundred thousand of them.
+            yield Filter(filter_.guid, filter_.dst, filter_.src, filter_.protocol, filter_.dport, filter_.sport)
 
-    def _substitute(self, rule: Rule, filter_: Filter, source: int, *, mirrored: bool) -> Iterator[SpecificFilter]:
+    def _substitute(
+        self, rule: Rule, filter_: Filter, source: int, tunnel: IPAddress | None, *, mirrored: bool
+    ) -> Iterator[SpecificFilter | None]:
+        """Yield the rows of a filter or of its mirror image, None for one that no packet of this computer can meet."""
         action = rule.filter_action
         if action is None:
             return
@@ -384,19 +385,25 @@ class _Expander:
             | (rows_of.SOFT if action.soft else 0)
             | (rows_of.MIRRORED if mirrored else 0)
         )
-        for family in sorted(set(filter_.src.families) & set(filter_.dst.families)):
+        for family in (4, 6):
+            if family not in filter_.src.families or family not in filter_.dst.families:
+                continue
             for src, src_bits in self._ranges(filter_.src, family):
                 for dst, dst_bits in self._ranges(filter_.dst, family):
+                    direction = self._direction(filter_, family, src, dst, tunnel)
+                    if direction is None:
+                        yield None
+                        continue
                     yield SpecificFilter(
                         source=source,
-                        listed=0,
+                        listed=self.listed,
                         family=family,
                         src=src,
                         dst=dst,
                         protocol=(filter_.protocol, filter_.protocol) if filter_.protocol else (0, 255),
                         sport=sport,
                         dport=dport,
-                        direction=rows_of.BOTH,
+                        direction=direction,
                         interface=_INTERFACES[rule.interface_type],
                         action=action.action,
                         flags=flags,
@@ -423,15 +430,17 @@ class _Expander:
             return [((address.low, address.high), range_bits(address.low, address.high, family))]
         return [(server, width) for server in self.host.server(address.kind, family)]
 
-    def _direction(self, filter_: Filter, row: SpecificFilter, tunnel: IPAddress | None) -> int | None:
+    def _direction(
+        self, filter_: Filter, family: int, src: tuple[int, int], dst: tuple[int, int], tunnel: IPAddress | None
+    ) -> int | None:
         """Return in, out or both; None for a transport filter that no packet of this computer can meet."""
         if tunnel and self.host.me:
             # The endpoint of a tunnel rule is this computer inbound and the other gateway outbound.
             return rows_of.IN if self.host.is_local(tunnel.version, int(tunnel), int(tunnel)) else rows_of.OUT
         inbound, outbound = True, True
         if self.host.me:
-            inbound = self.host.is_local(row.family, *row.dst)
-            outbound = self.host.is_local(row.family, *row.src)
+            inbound = self.host.is_local(family, *dst)
+            outbound = self.host.is_local(family, *src)
         elif (filter_.src.kind is AddressKind.ME) != (filter_.dst.kind is AddressKind.ME):
             inbound = filter_.dst.kind is AddressKind.ME
             outbound = not inbound
@@ -480,80 +489,33 @@ class _Expander:
             self._find("PA313", message, entry.filter.origin, entry.node, entry.filter)
         return kept
 
-    def _conflicts(self, rows: list[SpecificFilter]) -> None:
-        told: set[tuple[int, int]] = set()
-        for pair in conflicts(rows):
-            if pair is None or len(told) == CONFLICT_LIMIT:
-                reason = f"{PAIR_LIMIT} pairs of filters" if pair is None else f"{len(told)} conflicts"
-                self._find("PA403", f"the search for conflicts stopped after {reason}: there may be more", self.policy.origin)
-                return
-            winner, loser = rows[pair[0]], rows[pair[1]]
-            if (winner.source, loser.source) in told or self._within_host(winner, loser):
-                continue
-            told.add((winner.source, loser.source))
-            first, second = self.sources[winner.source], self.sources[loser.source]
-            assert isinstance(first, PolicyFilter)
-            assert isinstance(second, PolicyFilter)
-            message = (
-                f"{winner.action} {first.text} of rule {first.rule!r} and {loser.action} {second.text} of rule {second.rule!r} "
-                f"overlap and are equally specific: {winner.action} is taken"
-            )
-            self._find("PA305", message, second.filter.origin, second.node, second.filter)
-
-    def _within_host(self, one: SpecificFilter, other: SpecificFilter) -> bool:
-        """Whether two rows overlap only in what the host sends to itself, which no IPsec filter sees."""
-        local = self.host.local(one.family)
-
-        def inside(first: tuple[int, int], second: tuple[int, int]) -> bool:
-            low, high = max(first[0], second[0]), min(first[1], second[1])
-            return any(start <= low and high <= end for start, end in local)
-
-        return inside(one.src, other.src) and inside(one.dst, other.dst)
-
-    def _block_all_without_twin(self) -> None:
-        blocking = [
-            entry
-            for entry in self.sources
-            if isinstance(entry, PolicyFilter) and entry.node.filter_action and entry.node.filter_action.action is Action.BLOCK
-        ]
-        everything = [entry for entry in blocking if _is_everything(entry.filter)]
-        if any(6 in entry.filter.src.families and 6 in entry.filter.dst.families for entry in everything):
-            return
-        for entry in everything:
-            message = "all IPv4 traffic is blocked, IPv6 traffic passes: no filter blocks it"
-            self._find("PA306", message, entry.filter.origin, entry.node, entry.filter)
-
-
-def _is_everything(filter_: Filter) -> bool:
-    wide = (AddressKind.ANY, AddressKind.ME)
-    return filter_.src.kind in wide and filter_.dst.kind in wide and filter_.protocol == 0
-
 
 def _place(origin: Origin) -> str:
     return str(origin) if origin.source else origin.locator
 
 
-def _fill(record: Any, row: SpecificFilter, rank: int) -> None:
+def _fill(array: npt.NDArray[np.void], rows: Sequence[SpecificFilter]) -> None:
+    """Write the rows into the array, column by column."""
     for field in ("src", "dst"):
-        low, high = getattr(row, field)
-        record[f"{field}_lo"] = rows_of.split(low)
-        record[f"{field}_hi"] = rows_of.split(high)
+        for end, name in enumerate(("lo", "hi")):
+            addresses = [getattr(row, field)[end] for row in rows]
+            words = array[f"{field}_{name}"]
+            words[:, 0] = [address >> 64 for address in addresses]
+            words[:, 1] = [address & 0xFFFFFFFFFFFFFFFF for address in addresses]
     for field in ("protocol", "sport", "dport"):
-        record[f"{field}_lo"], record[f"{field}_hi"] = getattr(row, field)
-    record["family"] = row.family
-    record["direction"] = row.direction
-    record["interface"] = row.interface
-    record["action"] = int(row.action)
-    record["flags"] = row.flags
-    record["rank"] = rank
-    record["filter"] = row.source
+        for end, name in enumerate(("lo", "hi")):
+            array[f"{field}_{name}"] = [getattr(row, field)[end] for row in rows]
+    for field in ("family", "direction", "interface", "action", "flags"):
+        array[field] = [getattr(row, field) for row in rows]
+    array["rank"] = np.arange(len(rows))
+    array["filter"] = [row.source for row in rows]
 
 
-def _fill_exemption(record: Any, row: ExemptRow, rank: int, source: int) -> None:
+def _exempt(row: ExemptRow, source: int) -> SpecificFilter:
     width = 32 if row.family == 4 else 128
-    exempt = SpecificFilter(
+    return SpecificFilter(
         source=source,
-        listed=rank,
+        listed=0,
         family=row.family,
         src=(0, (1 << width) - 1),
         dst=row.dst,
@@ -571,5 +533,3 @@ def _fill_exemption(record: Any, row: ExemptRow, rank: int, source: int) -> None
         filter=NO_GUID,
         mirrored_copy=False,
     )
-    _fill(record, exempt, rank)
-    record["exempt"] = rows_of.EXEMPTIONS.index(row.kind)

@@ -484,6 +484,16 @@ _CODES: Final = (
         "filter exists already in part or as a mirror image",
         "Remove the overlap if it is not meant; the first filter decides.",
     ),
+    Code(
+        "PA314", _W, "filter never decides", "Remove it, or make the filters before it narrower if it is the one that is meant."
+    ),
+    Code("PA315", _W, "rule does nothing", "Remove it, or make the filters before it narrower if it is the one that is meant."),
+    Code("PA316", _I, "filter could be left out", "Remove it; where there are several, one at a time, and check again."),
+    Code("PA317", _W, "allow undoes a block", "Name the protocol and the ports in the allow, or block for its addresses too."),
+    Code("PA318", _W, "opening goes one way", "Mirror the filter, or add one for the answers."),
+    Code(
+        "PA319", _W, "block-all leaves no way for a service", "Permit it to and from the servers that are meant, if it is needed."
+    ),
     Code("PA321", _E, "object exists already", "Change the one that exists with set, or give another name."),
     Code("PA322", _E, "object does not exist", "Mend the name, or add the object before this command."),
     Code("PA323", _W, "policy has no rules", "Add rules, with the name of this policy."),
@@ -532,6 +542,7 @@ _CODES: Final = (
     Code("PA420", _W, "Windows Firewall cannot hold this", "Change the policy, or write that part of it by hand."),
     Code("PA421", _W, "nftables cannot hold this", "Do by hand what is said, or change the policy."),
     Code("PA422", _W, "strongSwan cannot hold this", "Change the policy, or write that part of it by hand."),
+    Code("PA430", _W, "not decided", "Simplify the filters named, or check them in a policy of their own."),
     # PA5xx: security
     Code("PA501", _W, "pre-shared key", "Use Kerberos or certificates: the key is stored in clear text."),
     Code(
@@ -547,6 +558,29 @@ _CODES: Final = (
         _W,
         "server's certificate was not looked at",
         "Leave --insecure out, and give the certificate of the server's authority with --ca-file.",
+    ),
+    Code("PA506", _W, "source port 88 gets past a filter", "Set NoDefaultExempt to 3."),
+    Code("PA507", _I, "accepts clear text inbound", "Take the option out where clear text must not pass."),
+    Code(
+        "PA508",
+        _I,
+        "no perfect forward secrecy",
+        "Set it in the filter action, if the time that a key exchange takes is no matter.",
+    ),
+    Code("PA509", _W, "keys are used for too long", "Set a shorter lifetime."),
+    Code("PA510", _W, "authenticated but readable", "Offer ESP with encryption instead, or together with AH."),
+    Code("PA511", _W, "encryption is none or cannot be told", "Offer 3DES with SHA-1 instead."),
+    Code(
+        "PA512",
+        _E,
+        "protected range is cut off",
+        "Permit the range by a filter that is more specific, or mend the one that blocks it.",
+    ),
+    Code(
+        "PA513",
+        _W,
+        "single public hosts are blocked",
+        "Find out whose they are and who made the rule; security agents are silenced so.",
     ),
 )
 

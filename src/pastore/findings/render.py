@@ -123,7 +123,15 @@ def summary_line(reports: Sequence[Report], skipped: int = 0) -> str:
         f"{', '.join(parts) if parts else 'nothing found'} in {' and '.join(kinds)}: "
         f"{rules} {'rule' if rules == 1 else 'rules'}, {filters} {'filter' if filters == 1 else 'filters'}"
     )
+    undecided = count_undecided(reports)
+    if undecided:
+        line += f"; {undecided} {'kind' if undecided == 1 else 'kinds'} of questions not decided"
     return f"{line}; {skipped} {'file' if skipped == 1 else 'files'} of unknown format skipped" if skipped else line
+
+
+def count_undecided(reports: Sequence[Report]) -> int:
+    """Return how many findings say that something could not be decided."""
+    return sum(finding.code == "PA430" for report in reports for finding in report.findings)
 
 
 def as_json(reports: Sequence[Report], skipped: int = 0) -> dict[str, Any]:
@@ -140,7 +148,11 @@ def as_json(reports: Sequence[Report], skipped: int = 0) -> dict[str, Any]:
             }
             for report in reports
         ],
-        "summary": {**counts(finding for report in reports for finding in report.findings), "skipped": skipped},
+        "summary": {
+            **counts(finding for report in reports for finding in report.findings),
+            "skipped": skipped,
+            "undecided": count_undecided(reports),
+        },
     }
 
 

@@ -36,6 +36,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(run, "BUILD", tmp_path)
     monkeypatch.setattr(run, "Builder", Programs)
     monkeypatch.setattr(run, "one_set", one_set)
+    monkeypatch.setattr(sets, "case", lambda name: None)  # every name is that of a set
     monkeypatch.setattr(run, "hugepages", lambda wanted: nullcontext(""))
     monkeypatch.setattr(run, "machine", lambda core: Machine("Test 2 cores", ("a machine",), True))
     monkeypatch.setitem(sys.modules, "benchmarks.peers.plot", None)  # as where matplotlib is missing
@@ -68,3 +69,14 @@ def test_a_page_has_ratios_and_the_builds_that_failed(
     assert "| 1k, seeded, IPv6 twins (1 sets) | 1.62 (1.25) |" in page
     assert "did not build: not within 60 s" in page
     assert "All programs gave the same answer to every packet." in page
+
+
+def test_a_name_that_no_set_has_ends_the_run_before_anything_is_measured(
+    measured: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(run, "one_set", lambda *_: pytest.fail("something was measured"))
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("sys.argv", ["bench-peers", "acl-1k", "no-such-set"])
+    assert run.main() == 2
+    assert capsys.readouterr().err == "no rule set is called no-such-set; is PASTORE_DATA set to the folder of ClassBench's?\n"

@@ -10,17 +10,23 @@ import pytest
 from pastore.model import AuthKind, AuthMethod, Policy, Secret
 from tests.support.command import Result, pastore
 from tests.support.example import HKLM, LOCAL, registry
-from tests.support.policies import flt, policy, rule
+from tests.support.policies import ESP_3DES_SHA1, action, flt, policy, rule
 from tests.support.reg_text import reg_text
 from tests.support.registry import changed, export, write
 
+PFS = action("protect", offers=(replace(ESP_3DES_SHA1, pfs=True),))
 KEY = (AuthMethod(AuthKind.PRESHARED_KEY, key=Secret("hunter2")),)
-FINE = policy(rule("Web", "allow", "tcp any > me:80"), rule("Rest", "block", "any > me", flt("any > me", families=(6,))))
-WARNED = policy(rule("Keyed", "protect", "tcp any > me:1433", auth=KEY), name="Warned")  # PA501
+SERVICES = ("tcp me > any:389", "udp me > any:53", "udp me:68 > any:67")
+FINE = policy(
+    rule("Web", "allow", "tcp any > me:80"),
+    rule("Services", "allow", *SERVICES),
+    rule("Rest", "block", "any > me", flt("any > me", families=(6,))),
+)
+WARNED = policy(rule("Keyed", "protect", "tcp any > me:1433", auth=KEY, filter_action=PFS), name="Warned")  # PA501
 TOLD = policy(rule("Off", "block", "tcp any > me:1", active=False), name="Told")  # PA301
 WRONG = policy(
     rule("Odd mask", "block", "tcp 10.0.0.1/255.0.0.255 > me:1", "tcp 10.0.0.2/255.0.0.255 > me:2"),
-    rule("Keyed", "protect", "tcp any > me:1433", auth=KEY),
+    rule("Keyed", "protect", "tcp any > me:1433", auth=KEY, filter_action=PFS),
     rule("Off", "block", "tcp any > me:3", active=False),
     name="Wrong",
 )  # PA203 twice, PA501, PA301
@@ -115,7 +121,7 @@ class TestJson:
         document = pastore("check", export(tmp_path, WRONG), "--output-format", "json").json
         assert list(document) == ["version", "sources", "summary"]
         assert document["version"] == 1
-        assert list(document["summary"]) == ["error", "warning", "info", "skipped"]
+        assert list(document["summary"]) == ["error", "warning", "info", "skipped", "undecided"]
         (source,) = document["sources"]
         assert list(source) == ["source", "policy", "rules", "filters", "findings"]
         assert all(list(finding) == FINDING_KEYS for finding in source["findings"])
@@ -246,7 +252,7 @@ class TestBaseline:
     def test_what_was_known_is_left_out_of_summary_and_exit_status(self, path: Path) -> None:
         result = pastore("check", path, "--baseline", self.baseline(path), "--fail-level", "info", "--output-format", "json")
         assert (result.status, found(result)) == (0, [])
-        assert result.json["summary"] == {"error": 0, "warning": 0, "info": 0, "skipped": 0}
+        assert result.json["summary"] == {"error": 0, "warning": 0, "info": 0, "skipped": 0, "undecided": 0}
         assert result.json["sources"][0]["rules"] == 3
 
     def test_each_as_often_as_it_is_there(self, tmp_path: Path) -> None:
@@ -344,7 +350,7 @@ class TestForms:
         assert result.err == ""
 
     def test_text_of_nothing(self, tmp_path: Path) -> None:
-        assert pastore("check", export(tmp_path, FINE)).out == "nothing found in 1 policy: 2 rules, 3 filters\n"
+        assert pastore("check", export(tmp_path, FINE)).out == "nothing found in 1 policy: 3 rules, 6 filters\n"
 
     def test_no_key_is_shown(self, tmp_path: Path) -> None:
         result = pastore("check", export(tmp_path, WRONG))
@@ -363,3 +369,30 @@ def test_the_exemptions_that_are_judged_are_those_the_target_knows(tmp_path: Pat
     assert "PA503" in codes["2003"]  # 2 exempts Kerberos
     assert "PA404" in codes["xp"]  # taken as 1, which does not
     assert "PA503" not in codes["xp"]
+
+
+class TestAnalysis:
+    def test_ranges_to_protect_that_are_cut_off_are_an_error(self, tmp_path: Path) -> None:
+        ranges = tmp_path / "agent.txt"
+        ranges.write_text("203.0.112.0/24 tcp/443 # the agent\n")
+        path = export(tmp_path, policy(rule("Out", "block", "me > 203.0.112.9")))
+        result = pastore("check", path, "--protect-ranges", ranges, "--output-format", "json")
+        assert (result.status, found(result)) == (1, ["PA512"])
+        assert pastore("check", path).status == 0
+
+    @pytest.mark.parametrize("content", [b"10.0.0.0/33\n", b"\xff\xfe\x00"])
+    def test_a_file_without_ranges_is_a_usage_error(self, tmp_path: Path, content: bytes) -> None:
+        ranges = tmp_path / "agent.txt"
+        ranges.write_bytes(content)
+        result = pastore("check", export(tmp_path, FINE), "--protect-ranges", ranges)
+        assert (result.status, "cannot be used: " in result.err) == (2, True)
+
+    def test_so_is_one_that_is_not_there(self, tmp_path: Path) -> None:
+        result = pastore("check", export(tmp_path, FINE), "--protect-ranges", tmp_path / "gone.txt")
+        assert (result.status, "cannot be read: No such file" in result.err) == (2, True)
+
+    def test_what_is_not_decided_is_counted_in_the_summary(self, tmp_path: Path) -> None:
+        result = pastore("check", export(tmp_path, FINE), "--work-limit", 1, "--output-format", "json")
+        assert set(found(result)) == {"PA430"}
+        assert result.json["summary"]["undecided"] == len(found(result))
+        assert "not decided" in pastore("check", export(tmp_path, FINE), "--work-limit", 1).lines[-1]

@@ -332,33 +332,6 @@ class TestOrder:
         found = lines(expand(listed, ME, order=first_match, default_exempt=3).filters)
         assert [line.split()[0] for line in found] == ["block", "block", "allow", "allow"]
 
-    def test_equal_specificity_overlap_and_different_actions_is_a_finding(self) -> None:
-        tied = policy(rule("Allow", "allow", "tcp any > me:80"), rule("Block", "block", "tcp any:1024 > me"))
-        expansion = expand(tied, ME)
-        assert codes(expansion) == ["PA305"]
-        assert "block is taken" in expansion.findings[0].message
-
-    def test_equal_specificity_without_overlap_is_none_even_where_the_host_talks_to_itself(self) -> None:
-        assert codes(expand(policy(rule("A", "allow", "tcp any > me:80"), rule("B", "block", "tcp any > me:81")), ME)) == []
-
-    def test_equal_specificity_on_different_interfaces_is_none(self) -> None:
-        lan = rule("Allow", "allow", "tcp any > me:80", interface=InterfaceType.LAN)
-        ras = rule("Block", "block", "tcp any:1024 > me", interface=InterfaceType.RAS)
-        assert codes(expand(policy(lan, ras), ME)) == []
-
-
-class TestBlockAll:
-    def test_a_block_all_without_an_ipv6_twin_is_a_finding(self) -> None:
-        assert codes(expanded("any > me")) == ["PA306"]
-
-    def test_with_its_twin_it_is_none(self) -> None:
-        twins = policy(rule("Block", "block", "any > me", flt("any > me", families=(6,), name="six")))
-        host = Host.parse(["10.9.0.7", "2001:db8::7"])
-        assert codes(expand(twins, host)) == []
-
-    def test_a_block_of_one_protocol_is_none(self) -> None:
-        assert codes(expanded("tcp any > me")) == []
-
 
 class TestTarget:
     def test_version_2_filters_are_not_read_before_vista(self) -> None:

@@ -1,16 +1,15 @@
-"""The order of specific filters and the search for conflicts, against a search that looks at every pair."""
+"""The order of specific filters."""
 
 from dataclasses import replace
-from itertools import combinations
 from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pastore.filters import weight as w
-from pastore.filters.weight import SpecificFilter, conflicts, first_match, range_bits, specificity, weight
+from pastore.filters.weight import SpecificFilter, first_match, range_bits, specificity, weight
 from pastore.model import Action
 
 BASE = SpecificFilter(
@@ -90,62 +89,3 @@ class TestBits:
         size = 1 << (32 - length)
         low = data.draw(st.integers(0, (1 << length) - 1)) * size
         assert range_bits(low, low + size - 1, 4) == length
-
-
-def span(limit: int) -> st.SearchStrategy[tuple[int, int]]:
-    return st.tuples(st.integers(0, limit), st.integers(0, limit)).map(lambda ends: (min(ends), max(ends)))
-
-
-ROWS = st.lists(
-    st.builds(
-        lambda **fields: replace(BASE, **fields),
-        family=st.sampled_from([4, 6]),
-        src=st.one_of(span(6), st.just((0, 1 << 100))),
-        dst=span(6),
-        protocol=st.sampled_from([(0, 255), (6, 6), (17, 17)]),
-        sport=span(3),
-        dport=span(3),
-        direction=st.integers(0, 2),
-        interface=st.integers(0, 2),
-        action=st.sampled_from([Action.ALLOW, Action.BLOCK, Action.PROTECT]),
-        address_bits=st.sampled_from([32, 33]),
-        protocol_set=st.booleans(),
-        ports_set=st.integers(0, 1),
-    ),
-    max_size=14,
-)
-
-
-def in_conflict(one: SpecificFilter, other: SpecificFilter) -> bool:
-    def meet(first: tuple[int, int], second: tuple[int, int]) -> bool:
-        return max(first[0], second[0]) <= min(first[1], second[1])
-
-    return (
-        one.family == other.family
-        and specificity(one) == specificity(other)
-        and one.action != other.action
-        and all(meet(getattr(one, name), getattr(other, name)) for name in ("src", "dst", "protocol", "sport", "dport"))
-        and (one.direction == other.direction or 2 in (one.direction, other.direction))
-        and (one.interface == other.interface or 2 in (one.interface, other.interface))
-    )
-
-
-class TestConflicts:
-    @settings(max_examples=300, deadline=None)
-    @given(ROWS)
-    def test_they_are_those_that_comparing_every_pair_finds(self, rows: list[SpecificFilter]) -> None:
-        expected = {(a, b) for a, b in combinations(range(len(rows)), 2) if in_conflict(rows[a], rows[b])}
-        found = list(conflicts(rows))
-        assert set(found) == expected
-        assert len(found) == len(expected)
-
-    def test_a_search_cut_short_says_so_at_last(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(w, "PAIR_LIMIT", 3)
-        rows = [replace(BASE, action=action) for action in (Action.BLOCK, Action.ALLOW, Action.BLOCK)]
-        found = list(conflicts(rows))
-        assert found[:-1] == [(0, 1)]
-        assert found[-1] is None
-
-    def test_rows_that_act_alike_cost_nothing_however_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(w, "PAIR_LIMIT", 0)
-        assert list(conflicts([BASE] * 1000)) == []

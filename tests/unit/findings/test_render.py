@@ -104,6 +104,9 @@ class TestSummary:
         lost = report(Finding("PA101", "gone"), policy=None, rules=0, filters=0)
         assert summary_line([lost]) == "1 error in 0 policies: 0 rules, 0 filters"
 
+    def test_says_what_was_not_decided(self) -> None:
+        assert summary_line([report(Finding("PA430", "unknown"))]).endswith("; 1 kind of questions not decided")
+
     @pytest.mark.parametrize(
         ("skipped", "end"), [(1, "; 1 file of unknown format skipped"), (2, "; 2 files of unknown format skipped")]
     )
@@ -132,7 +135,7 @@ class TestJson:
                 },
                 {"source": "b.reg", "policy": None, "rules": 0, "filters": 0, "findings": []},
             ],
-            "summary": {"error": 1, "warning": 0, "info": 1, "skipped": 4},
+            "summary": {"error": 1, "warning": 0, "info": 1, "skipped": 4, "undecided": 0},
         }
         assert json.loads(json.dumps(document)) == document
 
