@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 
 import pastore
-from pastore.agent.once import apply_once
+from pastore.agent.applying import Manner
+from pastore.agent.engine import Engine
+from pastore.agent.machine import Trigger
+from pastore.agent.storages import Preloaded
+from pastore.agent.trail import Trail
 from pastore.audit import MemorySink
 from pastore.filters.host import Host
 from pastore.matcher import reference
@@ -89,7 +93,8 @@ def test_case(folder: Path, tmp_path: Path) -> None:
     codes = sorted({finding.code for finding in (*loaded.findings, *matcher.findings)})
     assert codes == sorted(case.get("findings", []))
     sink = MemorySink()
-    apply_once(loaded, sink, Host.parse(case.get("me", [])), **options)
+    manner = Manner(Host.parse(case.get("me", [])), **options)
+    Engine(Trail(sink), local=Preloaded(loaded), manner=manner).turn(Trigger.START)
     assert [event.id for event in sink.events] == case["events"]
 
 

@@ -24,8 +24,8 @@ from pastore.packets import PacketBatch
 from pastore.verify import kernel
 from tests.support import example
 from tests.support.nft_exported import judge
-from tests.support.policies import flt, policy, rule
 from tests.support.overlapping_policies import random_policy
+from tests.support.policies import flt, policy, rule
 from tests.support.site import HOST, SITE
 
 WHOLE = "PASTORE_PROOF_PACKETS" in os.environ

@@ -19,9 +19,9 @@ from pastore.model import Action, Policy
 from pastore.packets.packet import Packet
 from tests.support import example
 from tests.support.netsecurity import faults
+from tests.support.overlapping_policies import random_policy
 from tests.support.policies import flt, policy, rule
 from tests.support.powershell import run
-from tests.support.overlapping_policies import random_policy
 from tests.support.site import HOST, SITE
 from tests.support.wfas_model import Firewall, is_multicast
 
