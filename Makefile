@@ -83,17 +83,20 @@ $(VENV)/built: $(VENV)/made $(NATIVE)
 
 $(VENV)/tested: $(VENV)/built
 	PYTHON="$(PYTHON)" scripts/setup-debian test
-	$(PIP) install --no-build-isolation --editable ".[test]"
+	$(BIN)/python scripts/requirements test >$(VENV)/test.txt
+	$(PIP) install --requirement $(VENV)/test.txt
 	@touch $@
 
 $(VENV)/fuzzed: $(VENV)/tested
 	PYTHON="$(PYTHON)" scripts/setup-debian fuzz
-	$(PIP) install --no-build-isolation --editable ".[fuzz]"
+	$(BIN)/python scripts/requirements fuzz >$(VENV)/fuzz.txt
+	$(PIP) install --requirement $(VENV)/fuzz.txt
 	@touch $@
 
 $(VENV)/benched: $(VENV)/built
 	PYTHON="$(PYTHON)" scripts/setup-debian bench-peers
-	$(PIP) install --no-build-isolation --editable ".[bench]"
+	$(BIN)/python scripts/requirements bench >$(VENV)/bench.txt
+	$(PIP) install --requirement $(VENV)/bench.txt
 	@touch $@
 
 $(VENV)/counted: $(VENV)/built
@@ -101,5 +104,6 @@ $(VENV)/counted: $(VENV)/built
 	@touch $@
 
 $(VENV)/linted: $(VENV)/tested
-	$(PIP) install --no-build-isolation --editable ".[lint]"
+	$(BIN)/python scripts/requirements lint >$(VENV)/lint.txt
+	$(PIP) install --requirement $(VENV)/lint.txt
 	@touch $@

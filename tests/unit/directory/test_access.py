@@ -141,11 +141,6 @@ def test_a_file_has_no_computers(tmp_path: Path) -> None:
     assert run("show", tmp_path / "a.reg", "--assignment", "--computer", "FILES1").status == 2
 
 
-def test_the_agent_of_this_version_applies_local_sources() -> None:
-    got = run("agent", "ldapi://%2Fnowhere", "--once")
-    assert (got.status, "applies local sources" in got.err) == (2, True)
-
-
 def test_pa170_a_server_that_is_not_there(tmp_path: Path) -> None:
     (finding,) = pastore.load(f"ldapi://{tmp_path}/none".replace("/", "%2F").replace("ldapi:%2F%2F", "ldapi://")).findings
     assert (finding.code, finding.win32, finding.event) == ("PA170", 8250, 5474)
