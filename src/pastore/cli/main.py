@@ -21,7 +21,7 @@ _COMMANDS = {
     "test": "Packets and flows that must be judged as you say.",
     "verify": "Proof: the matcher against the scan and the kernel.",
     "bench": "Lookups a second, build time and memory here.",
-    "convert": "The policy in another format: reg, ldif, json.",
+    "convert": "The policy in another format, or for another system.",
     "compile": "A policy becomes a table that opens at once.",
     "agent": "Keeps the right policy in force, as a service or once.",
     "publish": "The policy into a directory, and assigned there.",
