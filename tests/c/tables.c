@@ -231,7 +231,8 @@ static void all_but_one(pastore_row *row) {
 static uint64_t first_turn; /* so that seeds differ from the first round on */
 
 static void draw_site_rows(long round) {
-    static const uint64_t nets[] = {1, 3, 20, 90}, services[] = {5, 30, 55, 130}; /* ends in registers, in tables of bytes, of words */
+    static const uint64_t nets[] = {1, 3, 20, 90},
+                          services[] = {5, 30, 55, 130}; /* ends in registers, in tables of bytes, of words */
     common_family = draw(3) == 0 ? ANY : round / 2 % 2 ? 6 : 4;
     row_count = round % 8 < 4 ? MOST - draw(100) : 60 + draw(100);
     plan = (struct site_plan){.nets = round % 8 == 6 ? 90 : nets[draw(4)],

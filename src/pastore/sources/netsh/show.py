@@ -345,7 +345,7 @@ class _Reader:
             node.guid("policy"),
             node.name,
             node.text("description"),
-            tuple(sorted(rules, key=lambda rule: rule.guid.int)),
+            self._unique(rules),
             main_mode,
             _number(node.fields.get("pollinginterval", ""), DEFAULT_POLLING) * 60,
             Storage.DIRECTORY if "domain" in node.fields.get("store", "").lower() else Storage.LOCAL,
@@ -353,6 +353,16 @@ class _Reader:
             missing=missing,
             origin=node.origin,
         )
+
+    def _unique(self, rules: list[Rule]) -> tuple[Rule, ...]:
+        """Return the rules in the order of their GUIDs; of those that have the same, the first."""
+        unique: dict[UUID, Rule] = {}
+        for rule in rules:
+            first = unique.setdefault(rule.guid, rule)
+            if first is not rule:
+                message = f"rule {{{rule.guid}}} is there twice; the one in line {first.origin.line} is used"
+                self._log.add("PA131", message, line=rule.origin.line)
+        return tuple(sorted(unique.values(), key=lambda rule: rule.guid.int))
 
     def _frozen(self, node: _Node, policy: _Node, number: int) -> Rule:
         missing: list[str] = []
