@@ -1,4 +1,4 @@
-"""A rule that the output of netsh tells twice was a policy of two rules there, and of one after it had been stored."""
+"""A policy in the output of netsh was another one after it had been stored: a rule told twice, or many that lack."""
 
 from pastore.export import policy_json
 from pastore.model import Policy
@@ -36,3 +36,12 @@ def test_it_is_the_same_policy_when_it_was_stored() -> None:
     again = load_json(policy_json.write(policy), "stored.json").policy
     assert isinstance(again, Policy)
     assert again.rules == policy.rules
+
+
+def test_so_is_one_that_lacks_more_rules_than_have_one_digit() -> None:
+    policy = load_show(SHOWN.replace("  Rule ID", "No. of Rules : 12\r\n  Rule ID", 1).encode(), "shown.txt").policy
+    assert isinstance(policy, Policy)
+    assert len(policy.missing) == 10
+    again = load_json(policy_json.write(policy), "stored.json").policy
+    assert isinstance(again, Policy)
+    assert again.missing == policy.missing

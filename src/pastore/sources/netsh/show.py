@@ -340,7 +340,7 @@ class _Reader:
         if said > len(rules):
             message = f"the policy has {said} rules, and the output tells {len(rules)}: show it with level=verbose"
             self._log.add("PA130", message, line=node.origin.line)
-            missing = tuple(f"rule {number}" for number in range(len(rules) + 1, min(said, 1000) + 1))
+            missing = tuple(sorted(f"rule {number}" for number in range(len(rules) + 1, min(said, 1000) + 1)))
         return Policy(
             node.guid("policy"),
             node.name,
@@ -398,7 +398,7 @@ class _Reader:
             node.fields.get("activated", "yes").strip().lower() != "no",
             tuple(lists),
             self._action_of(action, is_response) if action is not None else None,
-            tuple(missing),
+            tuple(sorted({*missing})),
             is_response,
             _INTERFACES.get(kind, InterfaceType.ALL),
             tunnel=address,
