@@ -4,10 +4,12 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from datetime import datetime
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Final, TypeAlias
 
 from pastore.audit.events import Outcome
 from pastore.audit.record import MAX_LINE, Damage, Entry, RecordError, decode
+
+_ENDLESS: Final = 1 << 26  # bytes of a line after which what follows is not looked at: a device, or anything but a log
 
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO
 
@@ -17,7 +19,7 @@ def read_log(source: Source) -> Iterator[Entry | Damage]:
 
     A last line that is cut short is PA160. A line that is not a whole event or longer than `MAX_LINE` bytes, and sequence numbers
     that do not follow each other, are PA161. A log may begin at any number, because logs are rotated. One line is held at a
-    time, so memory is bounded whatever the file holds.
+    time, so memory is bounded whatever the file holds. A line that does not end within 64 MiB is the last that is looked at.
 
     Parameters
     ----------
@@ -44,6 +46,8 @@ def _read(stream: BinaryIO) -> Iterator[Entry | Damage]:
     unread = 0  # damaged lines since the last entry: that many numbers may be missing without more being wrong
     for number, (line, too_long, ended) in enumerate(_lines(stream), start=1):
         try:
+            if too_long and not ended:
+                raise RecordError(f"it is longer than {MAX_LINE} bytes and has no end; nothing behind it is read")
             if too_long:
                 raise RecordError(f"it is longer than {MAX_LINE} bytes")
             entry = decode(line)
@@ -64,10 +68,13 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool, bool]]:
     """Yield each line, whether it is too long (it is then left out), and whether it has its line end."""
     while line := stream.readline(MAX_LINE):
         too_long = not line.endswith(b"\n") and len(line) == MAX_LINE
-        rest = line
-        while too_long and rest and not rest.endswith(b"\n"):
+        rest, skipped = line, 0
+        while too_long and rest and not rest.endswith(b"\n") and skipped < _ENDLESS:
             rest = stream.readline(MAX_LINE)
+            skipped += len(rest)
         yield (b"" if too_long else line), too_long, rest.endswith(b"\n")
+        if skipped >= _ENDLESS and not rest.endswith(b"\n"):
+            return
 
 
 def _gap(number: int, last: int, sequence: int) -> str:

@@ -237,3 +237,17 @@ def test_select_keeps_what_meets_every_condition_and_all_damage() -> None:
 def test_select_refuses_a_time_without_a_zone_at_once() -> None:
     with pytest.raises(ValueError, match="time zone"):
         select([], since=datetime(2026, 1, 1))
+
+
+def test_line_without_an_end_is_the_last_that_is_looked_at() -> None:
+    class Endless(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+            buffer[:] = bytes(len(buffer))
+            return len(buffer)
+
+    (item,) = read_log(io.BufferedReader(Endless()))
+    assert isinstance(item, Damage)
+    assert item.message.endswith("has no end; nothing behind it is read")
