@@ -56,7 +56,8 @@ def no_secret_told(loaded: Loaded, data: bytes) -> None:
         for key in keys:
             if len(key) < SHORTEST:
                 continue
-            clear = data.count(key.encode("utf-8", "surrogatepass")) + data.count(key.encode("utf-16-le", "surrogatepass"))
+            written = {key.encode(name, "surrogatepass") for name in ("utf-8", "utf-16-le")} | {key.encode("cp1252", "replace")}
+            clear = sum(data.count(each) for each in written)
             if clear > keys.count(key) or any(key in text for text in _texts(policy)):
                 continue
             shown = shown or f"{loaded!r}" + "".join(str(finding.as_dict()) for finding in loaded.findings)

@@ -83,7 +83,7 @@ def test_a_file_that_is_not_there_is_an_exception_of_the_readers(tmp_path: Path)
     ("data", "code", "reason"),
     [
         (b"", "PA102", "the content is empty"),
-        (gzip.compress(b""), "PA102", "the content is empty"),
+        (gzip.compress(b"", mtime=0), "PA102", "the content is empty"),
         (b"\n\n", "PA102", "the first line '' is neither"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "PA102", "the content is a PNG image, not packets"),
         (b"10.1.2.3,10.9.0.7,tcp\n", "PA102", "the first line '10.1.2.3,10.9.0.7,tcp' is neither a CSV header nor"),

@@ -193,14 +193,20 @@ class _Reader:
         self._action: _Node | None = None
         self._current: _Node | None = None
         self._in_filters = False
+        self._is_beside_key = False  # nothing that is known came after a pre-shared key, so this may be more of it
         self._number = 0
 
     def line(self, number: int, line: str) -> None:
         """Take a line."""
         self._number = number
         match = _FIELD.match(line) if len(line) < 70_000 else None
-        if match is not None and self._field(re.sub(r"[^a-z]", "", match[1].lower()), (match[2] or "").strip()):
-            return
+        if match is not None:
+            name = re.sub(r"[^a-z]", "", match[1].lower())
+            is_known = self._field(name, (match[2] or "").strip())
+            if is_known or name == "presharedkey":
+                self._is_beside_key = name == "presharedkey"
+            if is_known:
+                return
         if not line.strip():
             return
         if re.fullmatch(r"\s*Filter(?:s|\(s\))\s*", line, re.IGNORECASE):
@@ -208,7 +214,8 @@ class _Reader:
             self._current = None if self._in_filters else self._current
         elif not (self._method(line) or self._authentication(line) or (len(line) < 1000 and _HEADING.fullmatch(line))):
             first = line.split(None, 1)[0][:40]
-            self._add("PA146", f"the line that begins with {safe(first, line)} is not understood; it is skipped", number)
+            shown = "a word that is not shown" if self._is_beside_key else safe(first, line)
+            self._add("PA146", f"the line that begins with {shown} is not understood; it is skipped", number)
 
     def _add(self, code: str, message: str, number: int) -> None:
         self._log.add(code, message, line=number)
