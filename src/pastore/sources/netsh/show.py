@@ -354,7 +354,7 @@ class _Reader:
             node.text("description"),
             self._unique(rules),
             main_mode,
-            _number(node.fields.get("pollinginterval", ""), DEFAULT_POLLING) * 60,
+            (_number(node.fields.get("pollinginterval", ""), DEFAULT_POLLING) or DEFAULT_POLLING) * 60,  # 0: as in ipsecData
             Storage.DIRECTORY if "domain" in node.fields.get("store", "").lower() else Storage.LOCAL,
             node.says_yes("assigned"),
             missing=missing,
