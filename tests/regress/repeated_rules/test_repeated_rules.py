@@ -1,4 +1,4 @@
-"""A policy in the output of netsh was another one after it had been stored: a rule told twice, many that lack, no polling."""
+"""A policy in the output of netsh was another one after it had been stored: a rule told twice, many that lack, times of 0."""
 
 from pastore.export import policy_json
 from pastore.model import Policy
@@ -47,9 +47,11 @@ def test_so_is_one_that_lacks_more_rules_than_have_one_digit() -> None:
     assert again.missing == policy.missing
 
 
-def test_so_is_one_that_is_polled_every_0_minutes_as_by_ipsecdata_that_says_so() -> None:
-    policy = load_show(SHOWN.replace("  Rule ID", "Polling Interval : 0 minutes\r\n  Rule ID", 1).encode(), "shown.txt").policy
+def test_so_is_one_whose_times_are_0_as_in_ipsecdata_that_says_so() -> None:
+    times = "Polling Interval : 0 minutes\r\nMainMode LifeTime : 0 minutes / 0 Quick Mode sessions\r\n"
+    policy = load_show(SHOWN.replace("  Rule ID", f"{times}  Rule ID", 1).encode(), "shown.txt").policy
     assert isinstance(policy, Policy)
     again = load_json(policy_json.write(policy), "stored.json").policy
     assert isinstance(again, Policy)
     assert again.polling_interval == policy.polling_interval == 10800
+    assert again.main_mode == policy.main_mode

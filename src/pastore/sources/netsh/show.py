@@ -331,7 +331,8 @@ class _Reader:
     def policy(self, node: _Node) -> Policy:
         """Return a policy with its rules."""
         lifetime, _, limit = node.fields.get("mainmodelifetime", "").partition("/")
-        seconds = _number(lifetime, DEFAULT_LIFETIME) * 60
+        # An interval or a lifetime of 0 means the default, as ipsecData has it.
+        seconds = (_number(lifetime, DEFAULT_LIFETIME) or DEFAULT_LIFETIME) * 60
         quick = _number(limit, 0)
         main_mode = MainMode(
             guid("main mode", node.name),
@@ -354,7 +355,7 @@ class _Reader:
             node.text("description"),
             self._unique(rules),
             main_mode,
-            (_number(node.fields.get("pollinginterval", ""), DEFAULT_POLLING) or DEFAULT_POLLING) * 60,  # 0: as in ipsecData
+            (_number(node.fields.get("pollinginterval", ""), DEFAULT_POLLING) or DEFAULT_POLLING) * 60,
             Storage.DIRECTORY if "domain" in node.fields.get("store", "").lower() else Storage.LOCAL,
             node.says_yes("assigned"),
             missing=missing,
