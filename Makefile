@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 NATIVE := setup.py pyproject.toml ext/core/sources.mk $(wildcard ext/core/*.[ch] ext/sets/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
 
-.PHONY: help demo test proof fuzz cross mutants lint format sanitize bench bench-peers bench-check callgrind clean
+.PHONY: help demo test proof fuzz cross mutants lint format sanitize bench bench-peers bench-sizes bench-check callgrind clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -60,6 +60,9 @@ bench: $(VENV)/tested ## the benchmarks, and a dated page of what they gave in b
 bench-peers: $(VENV)/benched ## pastore beside DPDK and others, with a page and a plot; SETS='acl1_1k fw1_10k' PASSES=1 RUNS=1 CORE=1 FRESH=1
 	$(BIN)/python -m benchmarks.peers $(SETS) $(if $(PASSES),--passes $(PASSES)) $(if $(RUNS),--runs $(RUNS)) $(if $(CORE),--core $(CORE)) \
 		$(if $(FRESH),--fresh)
+
+bench-sizes: $(VENV)/benched ## what a rule costs from 100 rules to MOST=1000000, with a page and a plot
+	$(BIN)/python -m benchmarks.sizes benchmarks/record $(if $(MOST),--most $(MOST))
 
 bench-check: $(VENV)/benched ## check of 1,000 policies, and of 1,000 to MOST=1000000 filters, with a page and a plot
 	$(BIN)/python -m benchmarks.check benchmarks/record $(MOST)

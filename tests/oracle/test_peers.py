@@ -3,17 +3,19 @@
 The tuple space search shares no line with the core, so this is another independent judge of it, for both families.
 """
 
+import importlib.util
 import os
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import native, sets
+from benchmarks import native, sets, sizes
 from benchmarks.files import write_packets, write_rows
 from benchmarks.peers.numpy_bench import checksum
 from benchmarks.peers.programs import GaveUpError, Program
@@ -101,3 +103,39 @@ def test_what_a_program_cannot_do_is_said_and_the_program_goes_on(programs: dict
         assert program.measure("single", 2, 1, 50)["unavailable"] == "single is one packet a call"
         assert program.measure("batch", 256, 1, 51)["unavailable"] == "out of range"
         assert len(program.measure("batch", 256, 3, 50)["seconds"]) == 3
+
+
+class Started:
+    """Knows the programs of the tests."""
+
+    def __init__(self, programs: dict[str, Path]) -> None:
+        self.programs = programs
+
+    def command(self, kind: str, core: int, files: list[str]) -> list[str]:
+        return [str(self.programs[kind.replace("_", " ")]), *files]
+
+
+def test_the_cost_of_a_rule_has_every_figure_and_a_page_and_a_plot(
+    programs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizes, "TURNS", 1)
+    monkeypatch.setattr(sizes, "ROUNDS", 1)
+    points = [sizes.measured("fw", rules, Started(programs), CORE_OF_TESTS, tmp_path) for rules in (100, 300)]
+    assert all(figure > 0 for point in points for figure in point[2:])
+    page = sizes.page(points, ("a machine",), date(2026, 3, 1))
+    assert page.startswith("# The cost of a rule, 2026-03-01\n\na machine.\n")
+    assert [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| fw")] == [
+        [" fw ", " 100 "],
+        [" fw ", " 300 "],
+    ]
+    if importlib.util.find_spec("matplotlib"):
+        sizes.plot(points, tmp_path / "plot.svg")
+        assert "ns a packet" in (tmp_path / "plot.svg").read_text(encoding="utf-8")
+
+
+def test_the_cost_of_a_rule_is_not_told_where_answers_differ(
+    programs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizes, "rate", lambda program, variant, call, packets: (1.0, variant))
+    with pytest.raises(ValueError, match="different answers"):
+        sizes.measured("acl", 100, Started(programs), CORE_OF_TESTS, tmp_path)
