@@ -142,6 +142,7 @@ static bool build_tails(compiler *c, address_part *p, arena *scratch, const key 
         for (uint32_t i = tails[t].before; tails[t].line_count && i < tails[t + 1].before; i++)
             lows[(size_t)tails[t].line * LINE6 + (i - tails[t].before)] = ends[i].low;
     p->tails = tails;
+    p->halvings = halvings_of(tails, distinct);
     p->lows = lows;
     p->low_lines = lines;
     return build_levels6(c, p, highs, distinct);

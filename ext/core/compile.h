@@ -79,7 +79,7 @@ typedef struct port_box {
 /* What addresses.c and ports.c leave: arrays in the shapes of side.h, and their counts. */
 typedef struct address_part {
     const void *level[MOST_LEVELS];
-    uint32_t keys[MOST_LEVELS], levels, intervals, low_lines;
+    uint32_t keys[MOST_LEVELS], levels, intervals, low_lines, halvings;
     const tail *tails;
     const uint64_t *lows;
     uint32_t *lo, *hi; /* [rules]: first and last interval of each rule */

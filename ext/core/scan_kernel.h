@@ -100,26 +100,34 @@ static ALWAYS_INLINE uint64_t ports_word(uint16_t sport, uint16_t dport, uint8_t
 
 /* Addresses */
 
-/* How many low words that belong to a high word are less than x. Tails of one line at most are the rule; of more lines, the last
- * is searched for whose first word is less than x. */
-static ALWAYS_INLINE uint32_t low_words(const address_view *view, const tail *t, uint64_t x) {
+/* One step towards the last of the lines whose first word is less than x. */
+static ALWAYS_INLINE void halve_lines(const uint64_t *lines, uint64_t x, uint32_t *line, uint32_t *left) {
+    const uint32_t half = *left / 2;
+    *line += half & (uint32_t)opaque(0 - (uint64_t)(lines[(size_t)(*line + half) * LINE6] < x));
+    *left -= half;
+}
+
+/* How many low words that belong to a high word are less than x. Where tails of more than one line are an exception, a jump finds
+ * them. Where they are not, it would be mispredicted too often: every packet takes as many steps as the longest tail needs. */
+static ALWAYS_INLINE uint32_t low_words(const address_view *view, const tail *t, uint64_t x, const bool often) {
     const uint64_t *lines = view->lows + (size_t)t->line * LINE6;
-    uint32_t line = 0;
-    if (__builtin_expect(t->line_count > 1, 0))
-        for (uint32_t lines_left = t->line_count; lines_left > 1;) {
-            const uint32_t half = lines_left / 2;
-            line += half & (uint32_t)opaque(0 - (uint64_t)(lines[(size_t)(line + half) * LINE6] < x));
-            lines_left -= half;
-        }
+    uint32_t line = 0, left = t->line_count;
+    if (often)
+        for (uint32_t step = view->halvings; step; step--)
+            halve_lines(lines, x, &line, &left);
+    else if (__builtin_expect(left > 1, 0))
+        while (left > 1)
+            halve_lines(lines, x, &line, &left);
     return line * LINE6 + line6(lines + (size_t)line * LINE6, x);
 }
 
 /* From the number of high words less than that of an address to its interval. */
-static ALWAYS_INLINE uint32_t finish_search6(const address_view *view, uint32_t place, uint64_t high, uint64_t low) {
+static ALWAYS_INLINE uint32_t finish_search6(const address_view *view, uint32_t place, uint64_t high, uint64_t low,
+                                             const bool often) {
     const uint64_t *highs = view->level[0];
     const tail *t = &view->tails[place];
     const uint32_t same = (uint32_t)opaque(0 - (uint64_t)(highs[place] == high));
-    return t->before + (low_words(view, t, low) & same);
+    return t->before + (low_words(view, t, low, often) & same);
 }
 
 /* One packet's interval becomes what is kept of it. */
@@ -187,8 +195,12 @@ static ALWAYS_INLINE void address_pass6(const address_view *side, const uint8_t 
         }
     }
     const bool large = (uint64_t)view.intervals * groups * sizeof *view.records > LARGE_RECORDS;
-    for (unsigned i = 0; i < n; i++)
-        keep_place(&view, finish_search6(&view, place[i] / LINE6, high[i], low[i]), groups, &place[i], only, large);
+    if (view.halvings)
+        for (unsigned i = 0; i < n; i++)
+            keep_place(&view, finish_search6(&view, place[i] / LINE6, high[i], low[i], true), groups, &place[i], only, large);
+    else
+        for (unsigned i = 0; i < n; i++)
+            keep_place(&view, finish_search6(&view, place[i] / LINE6, high[i], low[i], false), groups, &place[i], only, large);
 }
 
 /* Ports */
@@ -474,8 +486,8 @@ static ALWAYS_INLINE void both_intervals6(const address_view *src, const address
         s = s * LINE6 + line6((const uint64_t *)src->level[src_level] + s * LINE6, x.high);
         d = d * LINE6 + line6((const uint64_t *)dst->level[src_level] + d * LINE6, y.high);
     }
-    *to_src = finish_search6(src, s, x.high, x.low);
-    *to_dst = finish_search6(dst, d, y.high, y.low);
+    *to_src = finish_search6(src, s, x.high, x.low, false);
+    *to_dst = finish_search6(dst, d, y.high, y.low, false);
 }
 
 static ALWAYS_INLINE uint32_t match_payload(const group_view *g, uint64_t payload, uint32_t class, uint64_t ports,

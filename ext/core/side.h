@@ -152,6 +152,7 @@ typedef struct address_view {
     const uint64_t *lows;
     const uint32_t *records;
     uint32_t levels, intervals;
+    uint32_t halvings; /* see halvings_of */
 } address_view;
 
 typedef struct group_view {
@@ -191,6 +192,8 @@ typedef struct side_view {
 } side_view;
 
 /* view.c: views from what is stored, or from arrays wherever they are. */
+/* How often the lines of the longest tail are halved until one is left; 0 if few ends are in tails of more than one line. */
+uint32_t halvings_of(const tail *tails, uint32_t count);
 void view_ports(port_view *view, const uint16_t *const ends[2], const void *const intervals_of[2], const uint32_t intervals[2],
                 const uint8_t *protocol, const uint16_t *classes, uint32_t protocols);
 void view_group(group_view *view, const group *stored, const void *cells, const void *answers, const uint8_t *shapes,

@@ -84,8 +84,12 @@ void view_candidate(const compiler *c, const candidate *k, side_view *view) {
     for (unsigned f = SRC; f <= DST; f++) {
         const address_part *p = &c->address[f];
         address_view *to = &view->address[f];
-        *to = (address_view){
-            .tails = p->tails, .lows = p->lows, .records = k->records[f], .levels = p->levels, .intervals = p->intervals};
+        *to = (address_view){.tails = p->tails,
+                             .lows = p->lows,
+                             .records = k->records[f],
+                             .levels = p->levels,
+                             .intervals = p->intervals,
+                             .halvings = p->halvings};
         memcpy(to->level, p->level, sizeof to->level);
         memcpy(to->keys, p->keys, sizeof to->keys);
     }

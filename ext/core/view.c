@@ -10,6 +10,22 @@ static const void *place(const pastore_table *table, uint64_t offset) {
     return offset ? at(table, offset) : NULL;
 }
 
+uint32_t halvings_of(const tail *tails, uint32_t count) {
+    uint32_t most = 1, halvings = 0;
+    uint64_t ends = 0, ends_of_long = 0;
+    for (uint32_t t = 0; t < count; t++) {
+        const uint32_t lines = tails[t].line_count, n = tails[t + 1].before - tails[t].before;
+        most = lines > most ? lines : most;
+        ends += n;
+        ends_of_long += lines > 1 ? n : 0;
+    }
+    if (ends_of_long * 3 < ends)
+        return 0;
+    for (; most > 1; most -= most / 2)
+        halvings++;
+    return halvings;
+}
+
 static void view_address(const pastore_table *table, const address_index *index, address_view *view) {
     *view = (address_view){.tails = place(table, index->tails),
                            .lows = place(table, index->lows),
@@ -20,6 +36,8 @@ static void view_address(const pastore_table *table, const address_index *index,
         view->level[k] = place(table, index->level[k]);
         view->keys[k] = index->keys[k];
     }
+    if (view->tails)
+        view->halvings = halvings_of(view->tails, index->keys[0]);
 }
 
 void view_ports(port_view *view, const uint16_t *const ends[2], const void *const intervals_of[2], const uint32_t intervals[2],
