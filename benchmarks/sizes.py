@@ -134,7 +134,7 @@ def plot(points: list[Point], path: Path) -> None:
         axes.set_ylabel(name)
         axes.grid(visible=True, which="major", color="#dddddd", linewidth=0.6)
         axes.set_axisbelow(True)
-        axes.legend(fontsize=7, frameon=False)
+        axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 

@@ -437,6 +437,7 @@ _LOOKUP: Final = (
     Mutant("lookup.c", "different |= sides[i] ^ one;", "different = sides[i] ^ one;", "the last packet tells the side of all"),
     Mutant("lookup.c", "apart(dport) << 16", "apart(dport) << 15", "ports of one packet overlap"),
     Mutant("lookup.c", "*index = side->numbers[(uint32_t)(id + 1)];", "*index = (int32_t)id;", "ids for numbers, of one packet"),
+    Mutant("view.c", "most > 1; most -= most / 2", "most > 2; most -= most / 2", "the longest tail is halved once too few"),
     Mutant("view.c", "intervals[a] <= 256", "intervals[a] <= 512", "wide tables of ports are read as narrow ones"),
     Mutant("view.c", "(uint8_t)(p - 1);", "(uint8_t)p;", "protocols end late"),
     Mutant(
@@ -448,16 +449,18 @@ _KERNEL: Final = tuple(
     Mutant("scan_kernel.h", original, replacement, breaks, isa="scalar")
     for original, replacement, breaks in (
         (
-            "t->before + (low_words(view, t, low) & same)",
-            "t->before + low_words(view, t, low)",
+            "t->before + (low_words(view, t, low, often) & same)",
+            "t->before + low_words(view, t, low, often)",
             "tails of other high words count",
         ),
         (
-            "t->before + (low_words(view, t, low) & same)",
-            "t->before + (low_words(view, t, high) & same)",
+            "t->before + (low_words(view, t, low, often) & same)",
+            "t->before + (low_words(view, t, high, often) & same)",
             "the high word for the low",
         ),
-        ("lines_left > 1;) {", "lines_left > 2;) {", "the search for a line of a tail ends early"),
+        ("while (left > 1)", "while (left > 2)", "the search for a line of a tail ends early"),
+        ("step = view->halvings;", "step = view->halvings / 2;", "lines of long tails are not halved to the end"),
+        ("*left -= half;", "*left = half;", "the rest of a tail is lost when it is halved"),
         ("return line * LINE6 + line6", "return line + line6", "lines of a tail count as one word"),
         ("*place = interval * groups;", "*place = interval;", "records of another interval"),
         ("(1u << OWNER_BITS) - 1)", "(1u << (OWNER_BITS - 16)) - 1)", "owners are cut"),
