@@ -253,9 +253,10 @@ struct pastore_table {
     int verdict;
     row_list list[FAMILIES];
     uint32_t side_count;
-    uint64_t sides;                                    /* side_index [side_count], in the block */
-    uint8_t side_of[FAMILIES][DIRECTIONS][INTERFACES]; /* equal sides are kept once */
-    struct side_view *views;                           /* [side_count] */
+    uint64_t sides;                                                    /* side_index [side_count], in the block */
+    uint8_t side_of[FAMILIES][DIRECTIONS][INTERFACES];                 /* equal sides are kept once */
+    struct side_view *views;                                           /* [side_count] */
+    const struct side_view *view_of[FAMILIES][DIRECTIONS][INTERFACES]; /* which of them */
     const struct isa *isa;
 };
 

@@ -2,6 +2,8 @@
 #include "columns.h"
 #include "side.h"
 
+#define NEVER_INLINE __attribute__((noinline))
+
 /* SPAN packets of one side at a time keep their ids on the stack; MIXED_SPAN packets of several sides keep copies of their
  * columns there, too. */
 enum { SPAN = 1024, MIXED_SPAN = 256 };
@@ -215,31 +217,48 @@ static inline uint64_t ports_of(uint64_t sport, uint64_t dport, uint64_t protoco
     return apart(sport) | apart(dport) << 16 | apart(protocol) << 32;
 }
 
-static inline int match(const pastore_table *table, enum family family, key src, key dst, uint64_t ports, uint64_t direction,
-                        uint64_t interface, uint8_t *action, int32_t *index) {
-    if (index && table->verdict != PASTORE_VERDICT_RULE)
-        return PASTORE_ERROR_NO_INDEX;
-    if (direction > PASTORE_OUT || interface > PASTORE_RAS)
-        return PASTORE_ERROR_PACKET;
-    const side_view *side = &table->views[table->side_of[family][direction][interface]];
-    uint32_t id = NO_ID;
-    if (side->groups)
-        id = family == IPV4 ? table->isa->match4(side, (uint32_t)src.low, (uint32_t)dst.low, ports)
-                            : table->isa->match6(side, src, dst, ports);
-    if (side->chunk_count || side->linear) {
-        const packet p = {.src = src,
-                          .dst = dst,
-                          .sport = (uint16_t)ports,
-                          .dport = (uint16_t)(ports >> 16),
-                          .protocol = (uint8_t)(ports >> 32),
-                          .direction = (uint8_t)direction,
-                          .interface = (uint8_t)interface};
-        if (side->linear) {
-            answer_row(table, family, scan_first(table, family, &p), (outputs){action, index}, 0);
-            return PASTORE_OK;
-        }
-        id = scan_chunks(table, side, &p, id);
+/* One packet of a side that has more than groups. */
+static NEVER_INLINE int match_otherwise(const pastore_table *table, const side_view *side, const packet *p, outputs out) {
+    if (side->linear) {
+        answer_row(table, side->family, scan_first(table, side->family, p), out, 0);
+        return PASTORE_OK;
     }
+    uint32_t id = NO_ID;
+    const uint64_t ports = ports_of(p->sport, p->dport, p->protocol);
+    if (side->groups)
+        id = side->family == IPV4 ? table->isa->match4(side, (uint32_t)p->src.low, (uint32_t)p->dst.low, ports)
+                                  : table->isa->match6(side, p->src, p->dst, ports);
+    if (side->chunk_count)
+        id = scan_chunks(table, side, p, id);
+    answer_ids(side, &id, 1, out);
+    return PASTORE_OK;
+}
+
+static NEVER_INLINE int match_otherwise4(const pastore_table *table, const side_view *side, const pastore_packet4 *packet4,
+                                         uint8_t *action, int32_t *index) {
+    const packet p = {.src = {0, packet4->src},
+                      .dst = {0, packet4->dst},
+                      .sport = packet4->sport,
+                      .dport = packet4->dport,
+                      .protocol = packet4->protocol,
+                      .direction = packet4->direction,
+                      .interface = packet4->interface};
+    return match_otherwise(table, side, &p, (outputs){action, index});
+}
+
+static NEVER_INLINE int match_otherwise6(const pastore_table *table, const side_view *side, const pastore_packet6 *packet6,
+                                         uint8_t *action, int32_t *index) {
+    const packet p = {.src = key_from_network(packet6->src),
+                      .dst = key_from_network(packet6->dst),
+                      .sport = packet6->sport,
+                      .dport = packet6->dport,
+                      .protocol = packet6->protocol,
+                      .direction = packet6->direction,
+                      .interface = packet6->interface};
+    return match_otherwise(table, side, &p, (outputs){action, index});
+}
+
+static inline int answer_id(const side_view *side, uint32_t id, uint8_t *action, int32_t *index) {
     if (action)
         *action = side->actions[(uint32_t)(id + 1)];
     if (index)
@@ -247,18 +266,35 @@ static inline int match(const pastore_table *table, enum family family, key src,
     return PASTORE_OK;
 }
 
+/* Nothing of the packet is needed behind the lookup, so little has to be kept over it: see "One packet" in scan_kernel.h. */
 int pastore_match4(const pastore_table *table, const pastore_packet4 *packet4, uint8_t *action, int32_t *index) {
     if (!table || !packet4)
         return PASTORE_ERROR_ARGUMENT;
-    const key src = {0, apart(packet4->src)}, dst = {0, apart(packet4->dst)};
+    if (index && table->verdict != PASTORE_VERDICT_RULE)
+        return PASTORE_ERROR_NO_INDEX;
+    const uint64_t direction = apart(packet4->direction), interface = apart(packet4->interface);
+    if (direction > PASTORE_OUT || interface > PASTORE_RAS)
+        return PASTORE_ERROR_PACKET;
+    const side_view *side = table->view_of[IPV4][direction][interface];
+    if (!side->plain)
+        return match_otherwise4(table, side, packet4, action, index);
     const uint64_t ports = ports_of(packet4->sport, packet4->dport, packet4->protocol);
-    return match(table, IPV4, src, dst, ports, apart(packet4->direction), apart(packet4->interface), action, index);
+    const uint32_t id = table->isa->match4(side, (uint32_t)apart(packet4->src), (uint32_t)apart(packet4->dst), ports);
+    return answer_id(side, id, action, index);
 }
 
 int pastore_match6(const pastore_table *table, const pastore_packet6 *packet6, uint8_t *action, int32_t *index) {
     if (!table || !packet6)
         return PASTORE_ERROR_ARGUMENT;
-    const key src = key_from_network(packet6->src), dst = key_from_network(packet6->dst);
+    if (index && table->verdict != PASTORE_VERDICT_RULE)
+        return PASTORE_ERROR_NO_INDEX;
+    const uint64_t direction = apart(packet6->direction), interface = apart(packet6->interface);
+    if (direction > PASTORE_OUT || interface > PASTORE_RAS)
+        return PASTORE_ERROR_PACKET;
+    const side_view *side = table->view_of[IPV6][direction][interface];
+    if (!side->plain)
+        return match_otherwise6(table, side, packet6, action, index);
     const uint64_t ports = ports_of(packet6->sport, packet6->dport, packet6->protocol);
-    return match(table, IPV6, src, dst, ports, apart(packet6->direction), apart(packet6->interface), action, index);
+    const uint32_t id = table->isa->match6(side, key_from_network(packet6->src), key_from_network(packet6->dst), ports);
+    return answer_id(side, id, action, index);
 }

@@ -218,12 +218,6 @@ static ALWAYS_INLINE void ports_pass(const side_packets *p, size_t at, uint64_t 
         ports[i] = ports_word(p->sport[at + i], p->dport[at + i], p->protocol[at + i]);
 }
 
-static ALWAYS_INLINE uint32_t port_interval(const port_view *view, unsigned axis, uint16_t port) {
-    if (view->narrow[axis])
-        return view->narrow[axis][port];
-    return view->wide[axis] ? view->wide[axis][port] : few_ports(view->ends[axis], port);
-}
-
 /* Groups */
 
 static ALWAYS_INLINE uint64_t payload_of(const group_view *g, uint32_t major, uint32_t minor, const enum pair pair) {
@@ -457,94 +451,117 @@ static NEVER_INLINE void half_block6(const side_view *side, const side_packets *
     classify_block(side, p, at, ids, HALF_BLOCK, IPV6);
 }
 
-/* One packet */
+/* One packet
+ *
+ * Its loads depend on each other, so most of its time is waiting, and that is overlapped with packets of later calls as far as
+ * the processor sees ahead: so many instructions, not so many packets. What counts is how few instructions a packet takes. */
 
-/* Both searches go down together, so that their loads overlap. */
-static ALWAYS_INLINE void both_intervals4(const address_view *src, const address_view *dst, uint32_t x, uint32_t y,
-                                          uint32_t *to_src, uint32_t *to_dst) {
-    uint32_t s = 0, d = 0, src_level = src->levels, dst_level = dst->levels;
-    while (src_level > dst_level)
-        s = s * LINE4 + line4((const uint32_t *)src->level[--src_level] + s * LINE4, x);
-    while (dst_level > src_level)
-        d = d * LINE4 + line4((const uint32_t *)dst->level[--dst_level] + d * LINE4, y);
-    while (src_level-- > 0) {
-        s = s * LINE4 + line4((const uint32_t *)src->level[src_level] + s * LINE4, x);
-        d = d * LINE4 + line4((const uint32_t *)dst->level[src_level] + d * LINE4, y);
-    }
-    *to_src = s;
-    *to_dst = d;
+static ALWAYS_INLINE size_t interval4(const address_view *view, uint32_t x) {
+    size_t first = 0;
+    UNROLL(1)
+    for (const void *const *level = view->level + view->levels - 1; level > view->level; level--)
+        first = (first + line4((const uint32_t *)*level + first, x)) * LINE4;
+    const uint32_t *lines = view->level[0];
+    return first + line4(lines + first, x);
 }
 
-static ALWAYS_INLINE void both_intervals6(const address_view *src, const address_view *dst, key x, key y, uint32_t *to_src,
-                                          uint32_t *to_dst) {
-    uint32_t s = 0, d = 0, src_level = src->levels, dst_level = dst->levels;
-    while (src_level > dst_level)
-        s = s * LINE6 + line6((const uint64_t *)src->level[--src_level] + s * LINE6, x.high);
-    while (dst_level > src_level)
-        d = d * LINE6 + line6((const uint64_t *)dst->level[--dst_level] + d * LINE6, y.high);
-    while (src_level-- > 0) {
-        s = s * LINE6 + line6((const uint64_t *)src->level[src_level] + s * LINE6, x.high);
-        d = d * LINE6 + line6((const uint64_t *)dst->level[src_level] + d * LINE6, y.high);
-    }
-    *to_src = finish_search6(src, s, x.high, x.low, false);
-    *to_dst = finish_search6(dst, d, y.high, y.low, false);
+static ALWAYS_INLINE size_t interval6(const address_view *view, key x) {
+    size_t first = 0;
+    UNROLL(1)
+    for (const void *const *level = view->level + view->levels - 1; level > view->level; level--)
+        first = (first + line6((const uint64_t *)*level + first, x.high)) * LINE6;
+    const uint64_t *lines = view->level[0];
+    return finish_search6(view, (uint32_t)first + line6(lines + first, x.high), x.high, x.low, false);
 }
 
-static ALWAYS_INLINE uint32_t match_payload(const group_view *g, uint64_t payload, uint32_t class, uint64_t ports,
-                                            uint32_t best) {
-    switch ((enum finish)g->finish) {
-    case FINISH_DIRECT:
+static ALWAYS_INLINE uint32_t port_interval(const port_view *view, unsigned axis, uint16_t port) {
+    if (view->narrow[axis])
+        return view->narrow[axis][port];
+    return view->wide[axis] ? view->wide[axis][port] : few_ports(view->ends[axis], port);
+}
+
+static ALWAYS_INLINE uint32_t port_class(const port_view *view, uint64_t ports) {
+    const uint32_t sport = port_interval(view, 0, (uint16_t)ports), dport = port_interval(view, 1, (uint16_t)(ports >> 16));
+    const uint32_t row = sport * view->intervals[1] + dport;
+    return view->classes[row * view->protocols + view->protocol[(uint8_t)(ports >> 32)]];
+}
+
+static ALWAYS_INLINE uint32_t match_payload(const group_view *g, uint64_t payload, uint32_t class, uint64_t ports, uint32_t best,
+                                            const bool classes_only) {
+    if (g->finish == FINISH_DIRECT)
         return finish_payload(g, payload, class, ports, best, FINISH_DIRECT);
-    case FINISH_SHAPE:
+    if (g->finish == FINISH_SHAPE)
         return finish_payload(g, payload, class, ports, best, FINISH_SHAPE);
-    case FINISH_MAPPED:
+    if (classes_only || g->finish == FINISH_MAPPED)
         return finish_payload(g, payload, class, ports, best, FINISH_MAPPED);
-    default:
-        return finish_payload(g, payload, class, ports, best, FINISH_COMPARE);
-    }
+    return finish_payload(g, payload, class, ports, best, FINISH_COMPARE);
 }
 
 /* What is left when the intervals are known. */
-static ALWAYS_INLINE uint32_t match_intervals(const side_view *side, uint32_t src, uint32_t dst, uint64_t ports) {
+static ALWAYS_INLINE uint32_t match_groups(const side_view *side, size_t src, size_t dst, uint64_t ports,
+                                           const bool classes_only) {
     const uint32_t groups = side->groups;
-    const uint16_t sport = (uint16_t)ports, dport = (uint16_t)(ports >> 16);
-    const uint8_t protocol = (uint8_t)(ports >> 32);
-    const uint32_t *src_words = side->address[SRC].records + (size_t)src * groups;
-    const uint32_t *dst_words = side->address[DST].records + (size_t)dst * groups;
-    uint32_t class = 0, best = NO_ID;
-    if (side->needs_class) {
-        const port_view *view = &side->ports;
-        const uint32_t row = port_interval(view, 0, sport) * view->intervals[1] + port_interval(view, 1, dport);
-        class = view->classes[row * view->protocols + view->protocol[protocol]];
-    }
+    const uint32_t *src_words = side->address[SRC].records + src * groups;
+    const uint32_t *dst_words = side->address[DST].records + dst * groups;
+    const uint32_t class = classes_only || side->needs_class ? port_class(&side->ports, ports) : 0;
+    uint32_t best = NO_ID;
     for (uint32_t k = 0; k < groups; k++) {
         const group_view *g = &side->group[k];
         const uint32_t major = g->major == SRC ? src_words[k] : dst_words[k],
                        minor = g->major == SRC ? dst_words[k] : src_words[k];
         uint32_t id;
-        if (g->pair == PAIR_DENSE)
-            id = match_payload(g, payload_of(g, major, minor, PAIR_DENSE), class, ports, best);
+        if (!classes_only && g->pair == PAIR_LIST)
+            id = scan_list((const list_rule *)g->answers + major, (uint32_t)src, (uint32_t)dst, (uint16_t)ports,
+                           (uint16_t)(ports >> 16), (uint8_t)(ports >> 32), best);
+        else if (g->pair == PAIR_DENSE)
+            id = match_payload(g, payload_of(g, major, minor, PAIR_DENSE), class, ports, best, classes_only);
         else if (g->pair == PAIR_SPARSE)
-            id = match_payload(g, payload_of(g, major, minor, PAIR_SPARSE), class, ports, best);
-        else if (g->pair == PAIR_ONE)
-            id = match_payload(g, major, class, ports, best);
+            id = match_payload(g, payload_of(g, major, minor, PAIR_SPARSE), class, ports, best, classes_only);
         else
-            id = scan_list((const list_rule *)g->answers + major, src, dst, sport, dport, protocol, best);
+            id = match_payload(g, major, class, ports, best, classes_only);
         best = smaller(best, id);
     }
     return best;
 }
 
+static ALWAYS_INLINE uint32_t match_dense(const side_view *side, size_t src, size_t dst, uint64_t ports) {
+    const group_view *g = &side->group[0];
+    const uint32_t class = port_class(&side->ports, ports);
+    const uint64_t payload = payload_of(g, side->address[SRC].records[src], side->address[DST].records[dst], PAIR_DENSE);
+    return g->finish == FINISH_DIRECT ? finish_payload(g, payload, class, ports, NO_ID, FINISH_DIRECT)
+                                      : finish_payload(g, payload, class, ports, NO_ID, FINISH_SHAPE);
+}
+
+static NEVER_INLINE uint32_t match_any4(const side_view *side, uint32_t src, uint32_t dst, uint64_t ports) {
+    return match_groups(side, interval4(&side->address[SRC], src), interval4(&side->address[DST], dst), ports, false);
+}
+
+static NEVER_INLINE uint32_t match_classes4(const side_view *side, uint32_t src, uint32_t dst, uint64_t ports) {
+    return match_groups(side, interval4(&side->address[SRC], src), interval4(&side->address[DST], dst), ports, true);
+}
+
 static uint32_t match4(const side_view *side, uint32_t src, uint32_t dst, uint64_t ports) {
-    uint32_t s, d;
-    both_intervals4(&side->address[SRC], &side->address[DST], src, dst, &s, &d);
-    return match_intervals(side, s, d, ports);
+    if (side->needs_interval || side->needs_ports)
+        return match_any4(side, src, dst, ports);
+    if (!side->dense)
+        return match_classes4(side, src, dst, ports);
+    return match_dense(side, interval4(&side->address[SRC], src), interval4(&side->address[DST], dst), ports);
+}
+
+static NEVER_INLINE uint32_t match_any6(const side_view *side, key src, key dst, uint64_t ports) {
+    return match_groups(side, interval6(&side->address[SRC], src), interval6(&side->address[DST], dst), ports, false);
+}
+
+static NEVER_INLINE uint32_t match_classes6(const side_view *side, key src, key dst, uint64_t ports) {
+    return match_groups(side, interval6(&side->address[SRC], src), interval6(&side->address[DST], dst), ports, true);
 }
 
 static uint32_t match6(const side_view *side, key src, key dst, uint64_t ports) {
-    uint32_t s, d;
-    both_intervals6(&side->address[SRC], &side->address[DST], src, dst, &s, &d);
-    return match_intervals(side, s, d, ports);
+    if (side->needs_interval || side->needs_ports)
+        return match_any6(side, src, dst, ports);
+    if (!side->dense)
+        return match_classes6(side, src, dst, ports);
+    return match_dense(side, interval6(&side->address[SRC], src), interval6(&side->address[DST], dst), ports);
 }
 
 static NEVER_INLINE void classify_singles(const side_view *side, const side_packets *p, size_t at, size_t n, uint32_t *ids,

@@ -180,6 +180,8 @@ typedef struct side_view {
     bool needs_class;    /* some group is finished by port class */
     bool needs_ports;    /* some group compares ports */
     bool needs_interval; /* some group is a list */
+    bool dense;          /* one group, of dense cells, finished directly or by shape */
+    bool plain;          /* groups, and nothing else, say what its answers are */
     bool linear;         /* nothing but the row list says what its answers are */
     bool identity;       /* numbers[id + 1] == id: ids are row numbers */
     address_view address[2];

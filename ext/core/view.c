@@ -82,6 +82,9 @@ void view_needs(side_view *view) {
         view->needs_ports |= !list && compares;
         view->needs_class |= !list && !compares;
     }
+    const group_view *g = &view->group[0];
+    view->dense = view->groups == 1 && g->pair == PAIR_DENSE && (g->finish == FINISH_DIRECT || g->finish == FINISH_SHAPE);
+    view->plain = view->groups && !view->chunk_count && !view->linear;
 }
 
 void view_side(const pastore_table *table, enum family family, const side_index *side, side_view *view) {
@@ -125,6 +128,7 @@ int view_table(pastore_table *table) {
             for (unsigned interface = 0; interface < INTERFACES; interface++) {
                 const uint8_t side = table->side_of[family][direction][interface];
                 view_side(table, (enum family)family, &sides[side], &table->views[side]);
+                table->view_of[family][direction][interface] = &table->views[side];
             }
     return PASTORE_OK;
 }
