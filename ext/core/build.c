@@ -5,7 +5,7 @@
 #include "compile.h"
 
 static const char *const LAYOUT_NAMES[LAYOUTS] = {"linear",     "bits", "lists",     "four/compare", "four/large",
-                                                  "four/small", "two",  "one/shape", "one/direct"};
+                                                  "four/small", "two",  "one/shape", "one/direct",   "one/bands"};
 
 /* What a side may take without a limit of the caller's: enough for the layouts that are fast because they stay in caches. */
 static size_t default_room(uint32_t rows) {

@@ -173,7 +173,7 @@ typedef struct built_group {
     group g;
     const void *cells, *answers;
     const uint8_t *shapes;
-    const uint16_t *map;
+    const void *map;
     uint32_t *words[2]; /* [intervals]: of each field */
     size_t bytes;       /* of the arrays, records not counted */
 } built_group;
@@ -182,16 +182,35 @@ typedef struct built_group {
  * within `room` bytes. */
 bool finish_rows(rowset *r, enum finish finish, size_t room, built_group *out, uint64_t *payloads);
 
+/* For every port class the place of the first box of a shape that holds it, from 1; 0 where none does: to place[class]. `open` is
+ * for working in: a bit a class. */
+void place_classes(compiler *c, const uint32_t *boxes, uint32_t count, uint64_t *open, uint16_t *place);
+
+/* bands.c: cells and answers of a group in bands of port classes. cells[pairs] are the rows of the pairs of address classes. */
+bool finish_bands(rowset *r, const uint32_t *cells, size_t pairs, size_t room, built_group *out);
+
 /* How a group is wanted. */
 typedef struct group_plan {
     const uint32_t *members; /* rules, rising */
     uint32_t count;
     enum finish finish; /* the first to try */
+    bool bands;         /* in bands of port classes, and in no other way */
     size_t direct_room; /* bytes up to which answers may be direct */
     size_t room;        /* bytes of everything */
 } group_plan;
 
-/* dense.c, sparse.c, lists.c: false if the group cannot be had within the room or the work. */
+/* dense.c: which row every pair of address classes has, and a group made of that. */
+typedef struct dense_cells {
+    field_classes f[2];
+    rowset rows;
+    const uint32_t *cells; /* [count]: rows; those of a source class one after the other */
+    size_t count;
+} dense_cells;
+
+bool find_cells(compiler *c, arena *a, const group_plan *plan, dense_cells *out);
+bool finish_dense(compiler *c, arena *a, const group_plan *plan, const dense_cells *d, built_group *out);
+
+/* Both in one; sparse.c, lists.c. False if the group cannot be had within the room or the work. */
 bool build_dense(compiler *c, arena *a, const group_plan *plan, built_group *out);
 bool build_sparse(compiler *c, arena *a, const group_plan *plan, built_group *out);
 bool build_list(compiler *c, arena *a, const group_plan *plan, unsigned field, built_group *out);

@@ -27,8 +27,10 @@
  * displacement packs into little more than the occupied cells (sparse.c); those that are wide in a field have few classes in it,
  * so the matrix is long but thin (dense.c).
  * 4. A cell stands for a list of rules, in order, without those that cannot win there. With the port class it gives the answer:
- *    directly, by a table of lists and classes, if that is small; else through the shape of the list, that is the sequence of its
- *    port boxes, which many lists share: the shape and the class give the place in the list, the list and the place the rule.
+ *    directly, by a table of lists and classes, if that is small, or if it becomes small when the classes are cut into bands with
+ *    a matrix each (bands.c): the class is known before the cell is, so that costs no load that waits; else through the shape of
+ *    the list, that is the sequence of its port boxes, which many lists share: the shape and the class give the place in the
+ *    list, the list and the place the rule.
  * 5. Rules are numbered in order, so the answer is the smallest number over the groups.
  *
  * Sets for which the tables would be too large have simpler layouts (tune.c): port boxes compared instead of classed, lists by
@@ -74,7 +76,7 @@
  *     search     2 L lines, compared whole; IPv6: 2 tails and 2 lines of low words more
  *     records    2
  *     port class 1 to 4: the table of classes, and tables of intervals where the ends do not fit registers
- *     a group    2 where answers are direct, 3 with shapes; 1 less if one of its fields has a single class
+ *     a group    2 where answers are direct, 3 with shapes or bands; 1 less if one of its fields has a single class
  *
  * So about 9 for a set of a thousand rows in one group, about 21 for one of a hundred thousand in four. A load costs some 0.3 ns
  * while its table stays in the first-level cache, 0.6 in the second, and 2 to 4 in the third, as long as there are others to
@@ -102,6 +104,7 @@
  *     rowset.c       the lists of a group, each kept once, and their shapes
  *     finish.c       answers of lists
  *     dense.c        matrices kept whole
+ *     bands.c        the same, one for each band of port classes
  *     sparse.c       matrices kept by row displacement
  *     lists.c        lists by the class of one field
  *     tune.c         candidates, and the choice
@@ -238,6 +241,7 @@ enum layout {
     LAYOUT_TWO,
     LAYOUT_ONE_SHAPE,
     LAYOUT_ONE_DIRECT,
+    LAYOUT_ONE_BANDS,
     LAYOUTS
 };
 

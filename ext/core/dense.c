@@ -174,30 +174,63 @@ static bool fill_cells(sweeper *s, const field_classes *outer, bool outer_is_maj
     return true;
 }
 
-/* Makes answers of the rows, directly if they are small enough, and puts payloads into the cells. */
-static bool finish_cells(sweeper *s, uint32_t *cells, size_t cell_count, built_group *out) {
-    rowset *rows = &s->rows;
-    const size_t room = s->plan->room - cell_count * sizeof *cells;
-    const size_t direct = s->plan->direct_room < room ? s->plan->direct_room : room;
-    uint64_t *payloads = arena_take(rows->arena, rows->count, sizeof *payloads);
-    if (!payloads)
+bool find_cells(compiler *c, arena *a, const group_plan *plan, dense_cells *out) {
+    arena scratch = {0};
+    bool done = true;
+    for (unsigned field = SRC; done && field <= DST; field++)
+        done = find_classes(c, a, plan->members, plan->count, field, &out->f[field]);
+    const field_classes *f = out->f;
+    out->count = done ? (size_t)f[SRC].classes * f[DST].classes : 0;
+    if (!done || out->count > plan->room / sizeof(uint32_t) || !works(c, out->count))
         return false;
-    const bool done = (s->plan->finish == FINISH_DIRECT && finish_rows(rows, FINISH_DIRECT, direct, out, payloads)) ||
-                      (s->plan->finish != FINISH_COMPARE && finish_rows(rows, FINISH_SHAPE, room, out, payloads)) ||
+    const unsigned outer = f[SRC].classes <= f[DST].classes ? SRC : DST, inner = !outer;
+    extent *extents = arena_take(&scratch, plan->count, sizeof *extents);
+    uint32_t *cells = arena_take(a, out->count, sizeof *cells);
+    sweeper s = {.c = c, .plan = plan, .extents = extents, .inner = &f[inner]};
+    if (extents && cells && rowset_open(&s.rows, c, a, plan->count)) {
+        for (uint32_t i = 0; i < plan->count; i++) {
+            const uint32_t rule = plan->members[i];
+            extents[i] = (extent){f[outer].run_of[c->address[outer].lo[rule]], f[outer].run_of[c->address[outer].hi[rule]] + 1,
+                                  f[inner].run_of[c->address[inner].lo[rule]], f[inner].run_of[c->address[inner].hi[rule]] + 1};
+        }
+        done = fill_cells(&s, &f[outer], outer == SRC, cells);
+    } else
+        done = false;
+    out->rows = s.rows;
+    out->cells = cells;
+    arena_empty(&scratch);
+    return done;
+}
+
+/* Makes answers of the rows, directly if they are small enough, and puts payloads into cells. */
+static bool finish_cells(rowset *rows, const dense_cells *d, const group_plan *plan, built_group *out) {
+    const size_t room = plan->room - d->count * sizeof(uint32_t);
+    const size_t direct = plan->direct_room < room ? plan->direct_room : room;
+    uint64_t *payloads = arena_take(rows->arena, rows->count, sizeof *payloads);
+    uint32_t *cells = arena_take(rows->arena, d->count, sizeof *cells);
+    if (rows->arena->failed)
+        return false;
+    const bool done = (plan->finish == FINISH_DIRECT && finish_rows(rows, FINISH_DIRECT, direct, out, payloads)) ||
+                      (plan->finish != FINISH_COMPARE && finish_rows(rows, FINISH_SHAPE, room, out, payloads)) ||
                       finish_rows(rows, FINISH_COMPARE, room, out, payloads);
     if (!done)
         return false;
     for (uint32_t row = 0; row < rows->count; row++)
         if (payloads[row] > UINT32_MAX)
             return false;
-    for (size_t i = 0; i < cell_count; i++)
-        cells[i] = (uint32_t)payloads[cells[i]];
+    for (size_t i = 0; i < d->count; i++)
+        cells[i] = (uint32_t)payloads[d->cells[i]];
+    const field_classes *f = d->f;
+    out->cells = cells;
+    out->g.pair = f[SRC].classes == 1 || f[DST].classes == 1 ? PAIR_ONE : PAIR_DENSE;
+    out->g.major = f[DST].classes == 1 ? SRC : f[SRC].classes == 1 ? DST : SRC;
+    out->g.cell_count = d->count;
     return true;
 }
 
 /* What the records say: with one class in a field the payload itself, else the cell's two halves. */
-static bool make_words(compiler *c, arena *a, const field_classes f[2], const uint32_t *cells, built_group *out) {
-    const uint32_t minors = f[DST].classes;
+static bool make_words(compiler *c, arena *a, const field_classes f[2], built_group *out) {
+    const uint32_t minors = f[DST].classes, *cells = out->cells;
     for (unsigned field = SRC; field <= DST; field++) {
         const uint32_t intervals = c->address[field].intervals;
         uint32_t *words = out->words[field] = arena_zeroed(a, intervals, sizeof *words);
@@ -214,41 +247,24 @@ static bool make_words(compiler *c, arena *a, const field_classes f[2], const ui
     return true;
 }
 
-static bool build_cells(compiler *c, arena *a, arena *scratch, const group_plan *plan, built_group *out) {
-    field_classes f[2];
-    for (unsigned field = SRC; field <= DST; field++)
-        if (!find_classes(c, scratch, plan->members, plan->count, field, &f[field]))
-            return false;
-    const uint64_t cell_count = (uint64_t)f[SRC].classes * f[DST].classes;
-    if (cell_count > plan->room / sizeof(uint32_t) || !works(c, cell_count))
+bool finish_dense(compiler *c, arena *a, const group_plan *plan, const dense_cells *d, built_group *out) {
+    *out = (built_group){.g = {.rules = plan->count, .first = c->rules[plan->members[0]].id, .major = SRC}};
+    rowset rows = d->rows;
+    rows.arena = a;
+    const bool banded = plan->bands && d->f[SRC].classes > 1 && d->f[DST].classes > 1;
+    if (plan->bands ? !banded || !finish_bands(&rows, d->cells, d->count, plan->room, out) : !finish_cells(&rows, d, plan, out))
         return false;
-    const unsigned outer = f[SRC].classes <= f[DST].classes ? SRC : DST, inner = !outer;
-    extent *extents = arena_take(scratch, plan->count, sizeof *extents);
-    uint32_t *cells = arena_take(a, (size_t)cell_count, sizeof *cells);
-    sweeper s = {.c = c, .plan = plan, .extents = extents, .inner = &f[inner]};
-    if (!extents || !cells || !rowset_open(&s.rows, c, a, plan->count))
+    if (!make_words(c, a, d->f, out))
         return false;
-    for (uint32_t i = 0; i < plan->count; i++) {
-        const uint32_t rule = plan->members[i];
-        extents[i] = (extent){f[outer].run_of[c->address[outer].lo[rule]], f[outer].run_of[c->address[outer].hi[rule]] + 1,
-                              f[inner].run_of[c->address[inner].lo[rule]], f[inner].run_of[c->address[inner].hi[rule]] + 1};
+    if (out->g.pair == PAIR_ONE) { /* what was in the cells is in the words */
+        out->cells = NULL;
+        out->g.cell_count = 0;
     }
-    if (!fill_cells(&s, &f[outer], outer == SRC, cells) || !finish_cells(&s, cells, (size_t)cell_count, out))
-        return false;
-    out->g.pair = f[SRC].classes == 1 || f[DST].classes == 1 ? PAIR_ONE : PAIR_DENSE;
-    out->g.major = f[DST].classes == 1 ? SRC : f[SRC].classes == 1 ? DST : SRC;
-    if (out->g.pair == PAIR_DENSE) {
-        out->cells = cells;
-        out->g.cell_count = cell_count;
-        out->bytes += (size_t)cell_count * sizeof *cells;
-    }
-    return make_words(c, a, f, cells, out);
+    out->bytes += (size_t)out->g.cell_count * cell_size(&out->g);
+    return true;
 }
 
 bool build_dense(compiler *c, arena *a, const group_plan *plan, built_group *out) {
-    arena scratch = {0};
-    *out = (built_group){.g = {.rules = plan->count, .first = c->rules[plan->members[0]].id}};
-    const bool done = build_cells(c, a, &scratch, plan, out);
-    arena_empty(&scratch);
-    return done;
+    dense_cells d;
+    return find_cells(c, a, plan, &d) && finish_dense(c, a, plan, &d, out);
 }

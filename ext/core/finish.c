@@ -12,9 +12,8 @@ static uint32_t id_at(const rowset *r, uint32_t row, uint32_t place) {
     return r->c->rules[r->rules[r->start[row] + place]].id;
 }
 
-/* For every port class the place of the first box of a shape that holds it, from 1; 0 where none does: to place[class]. The
- * classes that no box before had are kept as bits, so each is written once. */
-static void place_classes(compiler *c, const uint32_t *boxes, uint32_t count, uint64_t *open, uint16_t *place) {
+/* The classes that no box before had are kept as bits, so each is written once. */
+void place_classes(compiler *c, const uint32_t *boxes, uint32_t count, uint64_t *open, uint16_t *place) {
     const port_part *p = &c->ports;
     const uint32_t words = (p->class_count + 63) / 64;
     memset(open, 0xFF, words * sizeof *open);

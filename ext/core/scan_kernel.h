@@ -19,7 +19,8 @@
  *     least line + 1) of a tail is at most low_lines; before + keys in its lines that are not the largest word < intervals.
  *   - intervals_of and protocol hold numbers below those of intervals; ends are filled up with 0xffff, and there are fewer ends
  *     than intervals; classes hold numbers below class_count; map below `classes` of its group, or class_count is.
- *   - of a group: the largest word of major + that of minor < cell_count <= 2^32; of PAIR_ONE, every word is a payload.
+ *   - of a group: the largest word of major + that of minor < cell_count <= 2^32; of PAIR_ONE, every word is a payload; of bands,
+ *     these and the place of any matrix, and cells lead to whole rows, in which all columns of the map lie.
  *   - of a payload: direct: payload + classes <= answer_count; shape, mapped: (top + 1) * classes <= shape_count, base + the
  *     largest place of that shape < answer_count; compare: base + 4 <= answer_count, and the last rule but three, and so the end
  *     of every search, is one that holds everything. A sparse cell of another owner counts as payload 0, so that is one, too.
@@ -220,9 +221,18 @@ static ALWAYS_INLINE void ports_pass(const side_packets *p, size_t at, uint64_t 
 
 /* Groups */
 
+/* Of bands: the place of the matrix of a port class becomes part of the minor word, its column takes the place of the class. */
+static ALWAYS_INLINE void enter_band(const group_view *g, uint32_t *minor, uint32_t *class) {
+    const uint32_t place = ((const uint32_t *)g->map)[*class];
+    *minor += place >> COLUMN_BITS;
+    *class = place & ((1u << COLUMN_BITS) - 1);
+}
+
 static ALWAYS_INLINE uint64_t payload_of(const group_view *g, uint32_t major, uint32_t minor, const enum pair pair) {
     if (pair == PAIR_ONE)
         return major;
+    if (pair == PAIR_BANDS)
+        return (uint64_t)((const uint16_t *)g->cells)[(uint32_t)(major + minor)] << g->base_bits;
     if (pair == PAIR_DENSE)
         return ((const uint32_t *)g->cells)[(uint32_t)(major + minor)];
     const uint64_t cell = ((const uint64_t *)g->cells)[(uint32_t)(major + minor)];
@@ -238,7 +248,7 @@ static ALWAYS_INLINE uint32_t finish_payload(const group_view *g, uint64_t paylo
     if (finish == FINISH_COMPARE)
         return first_port_rule((const port_rule *)g->answers + base, (uint32_t)top, ports, best);
     if (finish == FINISH_MAPPED)
-        class = g->map[class];
+        class = ((const uint16_t *)g->map)[class];
     const uint32_t shape_place = g->shapes[top * g->classes + class];
     const uint32_t id = ((const uint32_t *)g->answers)[base + shape_place];
     return id | (uint32_t)opaque((uint64_t)((int64_t)shape_place - 1) >> 32); /* place 0: all ones */
@@ -274,8 +284,10 @@ static ALWAYS_INLINE void group_pass(const group_view *stored, const word_places
     uint32_t found[BLOCK] LINE_ALIGNED;
     UNROLL(4)
     for (unsigned i = 0; i < n; i++) {
-        const uint32_t major = major_word(&w, i, only), minor = pair == PAIR_ONE ? 0 : minor_word(&w, i, only);
-        const uint32_t class = finish == FINISH_COMPARE ? 0 : b->class[i];
+        uint32_t minor = pair == PAIR_ONE ? 0 : minor_word(&w, i, only), class = finish == FINISH_COMPARE ? 0 : b->class[i];
+        const uint32_t major = major_word(&w, i, only);
+        if (pair == PAIR_BANDS)
+            enter_band(&g, &minor, &class);
         const uint64_t ports = finish == FINISH_COMPARE ? b->ports[i] : 0;
         const uint32_t id = finish_payload(&g, payload_of(&g, major, minor, pair), class, ports, only ? NO_ID : ids[i], finish);
         if (only)
@@ -343,7 +355,7 @@ static ALWAYS_INLINE void whole_group(const side_view *side, uint32_t k, const b
                                       const bool only) {
     const group_view *g = &side->group[k];
     const word_places w = words_of(side, k, b);
-    if (only && g->large && g->pair != PAIR_ONE)
+    if (only && g->large && g->pair != PAIR_ONE && g->pair != PAIR_BANDS)
         fetch_pass(g, &w, n, only);
     switch ((enum pair)g->pair) {
     case PAIR_ONE:
@@ -351,6 +363,9 @@ static ALWAYS_INLINE void whole_group(const side_view *side, uint32_t k, const b
         break;
     case PAIR_DENSE:
         group_of_pair(g, &w, b, ids, n, only, PAIR_DENSE);
+        break;
+    case PAIR_BANDS:
+        group_pass(g, &w, b, ids, n, only, PAIR_BANDS, FINISH_DIRECT);
         break;
     default:
         group_of_pair(g, &w, b, ids, n, only, PAIR_SPARSE);
@@ -378,16 +393,29 @@ static ALWAYS_INLINE void address_passes(const side_view *side, const side_packe
  * the last line of the search for the destination, the port class, cell and answer are one pass. (The source's line, too, would
  * take more registers for the places of tables than there are.) */
 static ALWAYS_INLINE void last_pass(const side_view *side, const uint32_t *dst4, const block *b, uint32_t *ids, const unsigned n,
-                                    const enum finish finish, const bool dst_line) {
+                                    const enum pair pair, const enum finish finish, const bool dst_line) {
     const group_view g = side->group[0];
     const uint32_t *lines = side->address[DST].level[0], *records = side->address[DST].records;
     const uint16_t *classes = side->ports.classes;
     UNROLL(4)
     for (unsigned i = 0; i < n; i++) {
         const size_t first = b->place[DST][i];
-        const uint32_t dst = dst_line ? records[first + line4(lines + first, dst4[i])] : (uint32_t)first;
-        ids[i] = finish_payload(&g, payload_of(&g, b->place[SRC][i], dst, PAIR_DENSE), classes[b->class[i]], 0, NO_ID, finish);
+        uint32_t dst = dst_line ? records[first + line4(lines + first, dst4[i])] : (uint32_t)first;
+        uint32_t class = classes[b->class[i]];
+        if (pair == PAIR_BANDS)
+            enter_band(&g, &dst, &class);
+        ids[i] = finish_payload(&g, payload_of(&g, b->place[SRC][i], dst, pair), class, 0, NO_ID, finish);
     }
+}
+
+static ALWAYS_INLINE void last_pass_of(const side_view *side, const uint32_t *dst4, const block *b, uint32_t *ids,
+                                       const unsigned n, const bool dst_line) {
+    if (side->group[0].pair == PAIR_BANDS)
+        last_pass(side, dst4, b, ids, n, PAIR_BANDS, FINISH_DIRECT, dst_line);
+    else if (side->group[0].finish == FINISH_DIRECT)
+        last_pass(side, dst4, b, ids, n, PAIR_DENSE, FINISH_DIRECT, dst_line);
+    else
+        last_pass(side, dst4, b, ids, n, PAIR_DENSE, FINISH_SHAPE, dst_line);
 }
 
 static ALWAYS_INLINE void dense_block4(const side_view *side, const side_packets *p, size_t at, block *b, uint32_t *ids,
@@ -396,14 +424,10 @@ static ALWAYS_INLINE void dense_block4(const side_view *side, const side_packets
     address_pass4(&side->address[SRC], p->src4 + at, 1, b->place[SRC], n, true, false);
     const bool dst_line = address_pass4(&side->address[DST], dst4, 1, b->place[DST], n, true, true);
     port_cells(&side->ports, p, at, b->class, n);
-    if (side->group[0].finish == FINISH_DIRECT && dst_line)
-        last_pass(side, dst4, b, ids, n, FINISH_DIRECT, true);
-    else if (side->group[0].finish == FINISH_DIRECT)
-        last_pass(side, dst4, b, ids, n, FINISH_DIRECT, false);
-    else if (dst_line)
-        last_pass(side, dst4, b, ids, n, FINISH_SHAPE, true);
+    if (dst_line)
+        last_pass_of(side, dst4, b, ids, n, true);
     else
-        last_pass(side, dst4, b, ids, n, FINISH_SHAPE, false);
+        last_pass_of(side, dst4, b, ids, n, false);
 }
 
 static ALWAYS_INLINE void classify_block(const side_view *side, const side_packets *p, size_t at, uint32_t *ids, const unsigned n,
@@ -411,7 +435,7 @@ static ALWAYS_INLINE void classify_block(const side_view *side, const side_packe
     block b;
     if (side->groups == 1 && !side->needs_interval) {
         const group_view *g = &side->group[0];
-        if (family == IPV4 && g->pair == PAIR_DENSE && (g->finish == FINISH_DIRECT || (g->finish == FINISH_SHAPE && !g->large))) {
+        if (family == IPV4 && side->dense && (g->finish == FINISH_DIRECT || !g->large)) {
             dense_block4(side, p, at, &b, ids, n);
             return;
         }
@@ -424,7 +448,7 @@ static ALWAYS_INLINE void classify_block(const side_view *side, const side_packe
         return;
     address_passes(side, p, at, &b, n, family, false);
     for (uint32_t k = 0; k < side->groups; k++)
-        if (side->group[k].large && side->group[k].pair != PAIR_ONE && side->group[k].pair != PAIR_LIST) {
+        if (side->group[k].large && (side->group[k].pair == PAIR_DENSE || side->group[k].pair == PAIR_SPARSE)) {
             const word_places w = words_of(side, k, &b);
             fetch_pass(&side->group[k], &w, n, false);
         }
@@ -526,8 +550,13 @@ static ALWAYS_INLINE uint32_t match_groups(const side_view *side, size_t src, si
 
 static ALWAYS_INLINE uint32_t match_dense(const side_view *side, size_t src, size_t dst, uint64_t ports) {
     const group_view *g = &side->group[0];
-    const uint32_t class = port_class(&side->ports, ports);
-    const uint64_t payload = payload_of(g, side->address[SRC].records[src], side->address[DST].records[dst], PAIR_DENSE);
+    const uint32_t major = side->address[SRC].records[src];
+    uint32_t minor = side->address[DST].records[dst], class = port_class(&side->ports, ports);
+    if (g->pair == PAIR_BANDS) {
+        enter_band(g, &minor, &class);
+        return finish_payload(g, payload_of(g, major, minor, PAIR_BANDS), class, ports, NO_ID, FINISH_DIRECT);
+    }
+    const uint64_t payload = payload_of(g, major, minor, PAIR_DENSE);
     return g->finish == FINISH_DIRECT ? finish_payload(g, payload, class, ports, NO_ID, FINISH_DIRECT)
                                       : finish_payload(g, payload, class, ports, NO_ID, FINISH_SHAPE);
 }

@@ -77,15 +77,18 @@ enum pair {
     PAIR_DENSE,  /* uint32_t cells: the payload is cells[major word + minor word] */
     PAIR_SPARSE, /* uint64_t cells: c = cells[major word + minor word]. If the OWNER_BITS low bits of c are the major word, the
                     payload is the rest of c, else it is 0. Payload 0 is the row that holds nothing */
-    PAIR_LIST,   /* the word of field `major` is the place of a list_rule; the first of the list that holds the packet is the
-                    answer. The list ends at the first id that is not less than what is found already; NO_ID at the latest */
+    PAIR_BANDS, /* uint16_t cells, a matrix for each band of port classes: c = cells[major word + minor word + (m >> COLUMN_BITS)]
+                   with m = map[port class]. The payload is c << base_bits; the rest of m stands for the port class from here on
+                 */
+    PAIR_LIST,  /* the word of field `major` is the place of a list_rule; the first of the list that holds the packet is the
+                   answer. The list ends at the first id that is not less than what is found already; NO_ID at the latest */
     PAIRS
 };
 
-enum { OWNER_BITS = 24 };
+enum { OWNER_BITS = 24, COLUMN_BITS = 8 };
 
 /* How the group gets from a payload and the port class to an id. base = payload & ((1 << base_bits) - 1), top = payload >>
- * base_bits. */
+ * base_bits. Bands are always direct. */
 enum finish {
     FINISH_DIRECT, /* uint16_t answers: id + 1, or 0 for none, is answers[payload + class] (base_bits is not used) */
     FINISH_SHAPE,  /* place = shapes[top * classes + class]; uint32_t answers: the id is answers[base + place], none if place is 0
@@ -114,14 +117,28 @@ typedef struct group {
     uint32_t pair, finish; /* enum pair, enum finish */
     uint32_t major;        /* SRC or DST */
     uint32_t base_bits;
-    uint32_t classes;     /* of ports, in a row of answers (direct) or of shapes */
-    uint32_t first;       /* the smallest id in the group */
+    uint32_t classes; /* of ports, in a row of answers (direct) or of shapes; of bands, their width, which is 1 << base_bits */
+    uint32_t first;   /* the smallest id in the group */
     uint32_t rules, rows; /* for people */
     uint64_t cells, cell_count;
     uint64_t answers, answer_count; /* of a list: list_rule */
     uint64_t shapes, shape_count;   /* uint8_t [shape_count][classes] */
-    uint64_t map;                   /* uint16_t [port classes of the side] */
+    uint64_t map;                   /* uint16_t [port classes of the side]; uint32_t of bands */
 } group;
+
+static inline size_t cell_size(const group *g) {
+    return g->pair == PAIR_SPARSE ? sizeof(uint64_t) : g->pair == PAIR_BANDS ? sizeof(uint16_t) : sizeof(uint32_t);
+}
+
+static inline size_t map_entry_size(const group *g) {
+    return g->pair == PAIR_BANDS ? sizeof(uint32_t) : sizeof(uint16_t);
+}
+
+static inline size_t answer_size(const group *g) {
+    if (g->pair == PAIR_LIST)
+        return sizeof(list_rule);
+    return g->finish == FINISH_DIRECT ? sizeof(uint16_t) : g->finish == FINISH_COMPARE ? sizeof(port_rule) : sizeof(uint32_t);
+}
 
 /* The rows of a family that apply in a direction on an interface type. Those that can never be the answer are left out of groups
  * and chunks. A row that is in neither is dead. */
@@ -160,7 +177,7 @@ typedef struct group_view {
     bool large; /* cells that do not stay in the second-level cache by themselves: worth fetching ahead */
     const void *cells, *answers;
     const uint8_t *shapes;
-    const uint16_t *map;
+    const void *map;
 } group_view;
 
 typedef struct port_view {
@@ -180,7 +197,7 @@ typedef struct side_view {
     bool needs_class;    /* some group is finished by port class */
     bool needs_ports;    /* some group compares ports */
     bool needs_interval; /* some group is a list */
-    bool dense;          /* one group, of dense cells, finished directly or by shape */
+    bool dense;          /* one group, of dense cells, finished directly or by shape, or of bands */
     bool plain;          /* groups, and nothing else, say what its answers are */
     bool linear;         /* nothing but the row list says what its answers are */
     bool identity;       /* numbers[id + 1] == id: ids are row numbers */
@@ -199,7 +216,7 @@ uint32_t halvings_of(const tail *tails, uint32_t count);
 void view_ports(port_view *view, const uint16_t *const ends[2], const void *const intervals_of[2], const uint32_t intervals[2],
                 const uint8_t *protocol, const uint16_t *classes, uint32_t protocols);
 void view_group(group_view *view, const group *stored, const void *cells, const void *answers, const uint8_t *shapes,
-                const uint16_t *map);
+                const void *map);
 void view_needs(side_view *view);
 void view_side(const pastore_table *table, enum family family, const side_index *side, side_view *view);
 int view_table(pastore_table *table); /* all of them. 0 or PASTORE_ERROR_NO_MEMORY */

@@ -90,24 +90,17 @@ static int store_ports(block *b, const port_part *p, port_index *to) {
     return error ? error : block_copy(b, p->classes, port_cells(p), sizeof(uint16_t), &to->classes);
 }
 
-static size_t answer_size(const group *g) {
-    if (g->pair == PAIR_LIST)
-        return sizeof(list_rule);
-    return g->finish == FINISH_DIRECT ? sizeof(uint16_t) : g->finish == FINISH_COMPARE ? sizeof(port_rule) : sizeof(uint32_t);
-}
-
 static int store_group(block *b, const compiler *c, const built_group *from, group *to) {
     int error = PASTORE_OK;
     *to = from->g;
     if (from->cells)
-        error = block_copy(b, from->cells, (size_t)to->cell_count, to->pair == PAIR_SPARSE ? sizeof(uint64_t) : sizeof(uint32_t),
-                           &to->cells);
+        error = block_copy(b, from->cells, (size_t)to->cell_count, cell_size(to), &to->cells);
     if (!error)
         error = block_copy(b, from->answers, (size_t)to->answer_count, answer_size(to), &to->answers);
     if (!error && from->shapes)
         error = block_copy(b, from->shapes, (size_t)to->shape_count * to->classes, 1, &to->shapes);
     if (!error && from->map)
-        error = block_copy(b, from->map, c->ports.class_count, sizeof(uint16_t), &to->map);
+        error = block_copy(b, from->map, c->ports.class_count, map_entry_size(to), &to->map);
     return error;
 }
 

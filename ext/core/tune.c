@@ -5,6 +5,7 @@
  * where all rules of a group are wide it has few classes.
  *
  *     one/direct, one/shape    all rules in one group with a cell for every pair of classes
+ *     one/bands                the same with a matrix for each band of port classes
  *     four/small, four/large   narrow rules in a sparse group, the three kinds of wide ones in a dense group each, whose answers
  *                              are direct up to a smaller or a larger size
  *     two                      narrow rules in a sparse group, all others in one dense group
@@ -42,7 +43,7 @@ enum { WIDE_SHARE = 96, MOST_NARROW = 4096, FEW = 4 };
 /* The slower candidate is kept out of the last turns if it takes this many times as long as the fastest. */
 static const double OUT_OF_REACH = 1.6;
 
-static const uint32_t SMALL_DIRECT = 64u << 10, LARGE_DIRECT = 512u << 10;
+static const uint32_t SMALL_DIRECT = 64u << 10, LARGE_DIRECT = 512u << 10, LARGE_ONE = 1u << 20;
 
 typedef struct tuner {
     compiler *c;
@@ -51,6 +52,8 @@ typedef struct tuner {
     uint32_t *all;
     built_group narrow; /* shared by candidates */
     bool narrow_built, narrow_refused;
+    dense_cells cells; /* of all rules in one group; shared, too */
+    bool cells_found, cells_refused;
     uint64_t done;             /* work of the candidates that were built */
     size_t room, shared_bytes; /* what every candidate needs besides its groups */
     candidate found[LAYOUTS];
@@ -125,11 +128,11 @@ static bool split(tuner *t) {
 }
 
 /* Work in units of about a nanosecond that a candidate may do: plenty as long as there is none, then little more than the others
- * took together, for what costs so much is seldom the fastest. */
-static uint64_t candidate_work(const tuner *t) {
+ * took together, for what costs so much is seldom the fastest. Bands are an exception. */
+static uint64_t candidate_work(const tuner *t, enum layout layout) {
     const uint32_t n = t->c->count;
     const uint64_t first = n < SMALL_SET ? 60000000u : n < LARGE_SET ? 200000000u : n < HUGE_SET ? 700000000u : 8000000000u;
-    const uint64_t later = (n < SMALL_SET ? 4000000u : 20000000u) + 2 * t->done;
+    const uint64_t later = (n < SMALL_SET && layout != LAYOUT_ONE_BANDS ? 4000000u : 20000000u) + 2 * t->done;
     return t->found_count && later < first ? later : first;
 }
 
@@ -144,7 +147,7 @@ static bool add(tuner *t, candidate *k, enum part part, enum finish finish, size
     if (!t->count[part])
         return true;
     built_group *g = &k->groups[k->group_count];
-    const group_plan plan = {t->members[part], t->count[part], finish, direct_room, room_left(t, k)};
+    const group_plan plan = {t->members[part], t->count[part], finish, false, direct_room, room_left(t, k)};
     const bool narrow = part == NARROW && finish == FINISH_SHAPE;
     bool done;
     if (narrow && t->narrow_built) {
@@ -166,12 +169,25 @@ static bool add(tuner *t, candidate *k, enum part part, enum finish finish, size
     return done;
 }
 
-static bool add_one(tuner *t, candidate *k, const uint32_t *members, uint32_t count, enum finish finish, size_t direct_room) {
+static bool add_dense(tuner *t, candidate *k, const uint32_t *members, uint32_t count, enum finish finish, size_t direct_room) {
     if (!count)
         return true;
-    const group_plan plan = {members, count, finish, direct_room, room_left(t, k)};
+    const group_plan plan = {members, count, finish, false, direct_room, room_left(t, k)};
     const bool done = build_dense(t->c, &k->arena, &plan, &k->groups[k->group_count]);
     k->bytes += done ? k->groups[k->group_count].bytes : 0;
+    k->group_count += done;
+    return done;
+}
+
+/* All rules in one group. */
+static bool add_all(tuner *t, candidate *k, enum finish finish, size_t direct_room, bool bands) {
+    const group_plan plan = {t->all, t->c->count, finish, bands, direct_room, room_left(t, k)};
+    if (!t->cells_found && !t->cells_refused) {
+        t->cells_found = find_cells(t->c, &t->arena, &plan, &t->cells);
+        t->cells_refused = !t->cells_found;
+    }
+    const bool done = t->cells_found && finish_dense(t->c, &k->arena, &plan, &t->cells, &k->groups[0]);
+    k->bytes += done ? k->groups[0].bytes : 0;
     k->group_count += done;
     return done;
 }
@@ -199,7 +215,7 @@ static bool build_two(tuner *t, candidate *k) {
     uint32_t count;
     const uint32_t *wide = join(t, k, (const bool[PARTS]){false, true, true, true}, &count);
     return wide && t->count[NARROW] && count && add(t, k, NARROW, FINISH_SHAPE, 0, -1) &&
-           add_one(t, k, wide, count, FINISH_DIRECT, LARGE_DIRECT);
+           add_dense(t, k, wide, count, FINISH_DIRECT, LARGE_DIRECT);
 }
 
 /* Whatever does not become a group goes into bit vectors. */
@@ -209,7 +225,7 @@ static bool build_lists(tuner *t, candidate *k) {
     rest[WIDE_SRC] = !add(t, k, WIDE_SRC, FINISH_COMPARE, 0, DST);
     rest[WIDE_DST] = !add(t, k, WIDE_DST, FINISH_COMPARE, 0, SRC);
     if (t->count[WIDE_BOTH] < FEW * FEW) /* too few to set up bit vectors for */
-        rest[WIDE_BOTH] = !add_one(t, k, t->members[WIDE_BOTH], t->count[WIDE_BOTH], FINISH_COMPARE, 0);
+        rest[WIDE_BOTH] = !add_dense(t, k, t->members[WIDE_BOTH], t->count[WIDE_BOTH], FINISH_COMPARE, 0);
     k->rest = join(t, k, rest, &k->rest_count);
     return k->rest && k->rest_count <= t->c->count / 2; /* else bit vectors alone do as well */
 }
@@ -218,9 +234,11 @@ static bool build(tuner *t, candidate *k) {
     const size_t all = SIZE_MAX;
     switch (k->layout) {
     case LAYOUT_ONE_DIRECT:
-        return add_one(t, k, t->all, t->c->count, FINISH_DIRECT, all);
+        return add_all(t, k, FINISH_DIRECT, all, false);
+    case LAYOUT_ONE_BANDS:
+        return add_all(t, k, FINISH_DIRECT, all, true);
     case LAYOUT_ONE_SHAPE:
-        return add_one(t, k, t->all, t->c->count, FINISH_SHAPE, 0);
+        return add_all(t, k, FINISH_SHAPE, 0, false);
     case LAYOUT_FOUR_SMALL:
         return build_four(t, k, FINISH_SHAPE, FINISH_DIRECT, SMALL_DIRECT);
     case LAYOUT_FOUR_LARGE:
@@ -272,7 +290,7 @@ static void consider(tuner *t, enum layout layout, const trial *on) {
     candidate *k = &t->found[t->found_count];
     *k = (candidate){.layout = layout};
     const uint64_t before = c->work;
-    c->work_limit = before + candidate_work(t);
+    c->work_limit = before + candidate_work(t, layout);
     const bool done = build(t, k) && make_records(c, k) && t->shared_bytes + k->bytes <= t->room;
     t->done += done ? c->work - before : 0;
     if (!done || seen_before(t, k)) {
@@ -308,17 +326,32 @@ static candidate *decide(tuner *t, const trial *on) {
     return best;
 }
 
-/* One group for all is for sets that are not large; by shapes only if it was had directly. */
+/* One group for all is for sets that are not large; by shapes only if it was had directly, in bands only if it takes much without
+ * them, or cannot be had. */
 static bool worth_trying(const tuner *t, enum layout layout) {
-    bool direct = false;
+    bool direct = false, large = true;
     for (uint32_t i = 0; i < t->found_count; i++)
-        direct |= t->found[i].layout == LAYOUT_ONE_DIRECT && t->found[i].groups[0].g.finish == FINISH_DIRECT;
-    return layout == LAYOUT_ONE_DIRECT ? t->c->count <= MOST_FOR_ONE : layout != LAYOUT_ONE_SHAPE || direct;
+        if (t->found[i].layout == LAYOUT_ONE_DIRECT) {
+            direct = t->found[i].groups[0].g.finish == FINISH_DIRECT;
+            large = t->found[i].bytes > LARGE_ONE;
+        }
+    switch (layout) {
+    case LAYOUT_ONE_DIRECT:
+        return t->c->count <= MOST_FOR_ONE;
+    case LAYOUT_ONE_SHAPE:
+        return direct;
+    case LAYOUT_ONE_BANDS:
+        return t->cells_found && large;
+    default:
+        return true;
+    }
 }
 
 static void consider_all(tuner *t, const trial *on) {
-    static const enum layout small[] = {LAYOUT_ONE_DIRECT, LAYOUT_FOUR_SMALL, LAYOUT_FOUR_LARGE, LAYOUT_ONE_SHAPE, LAYOUT_TWO},
-                             large[] = {LAYOUT_FOUR_SMALL, LAYOUT_FOUR_LARGE, LAYOUT_ONE_DIRECT, LAYOUT_ONE_SHAPE, LAYOUT_TWO};
+    static const enum layout small[] = {LAYOUT_ONE_DIRECT, LAYOUT_ONE_BANDS, LAYOUT_FOUR_SMALL,
+                                        LAYOUT_FOUR_LARGE, LAYOUT_ONE_SHAPE, LAYOUT_TWO},
+                             large[] = {LAYOUT_FOUR_SMALL, LAYOUT_FOUR_LARGE, LAYOUT_ONE_DIRECT,
+                                        LAYOUT_ONE_BANDS,  LAYOUT_ONE_SHAPE,  LAYOUT_TWO};
     const enum layout *order = t->c->count < SMALL_SET ? small : large;
     for (unsigned i = 0; t->c->ports.classed && i < sizeof small / sizeof *small; i++)
         if (worth_trying(t, order[i]) && !(t->found_count && t->c->count < TINY_SET))

@@ -161,6 +161,7 @@ static bool counts_are_sound(const proof *p, unsigned number, const side_index *
     case LAYOUT_BITS:
         return side->groups == 0 && grouped == side->live;
     case LAYOUT_ONE_DIRECT:
+    case LAYOUT_ONE_BANDS:
     case LAYOUT_ONE_SHAPE:
         return side->groups == 1 && side->rest == 0 && grouped == side->live;
     case LAYOUT_TWO:

@@ -87,12 +87,16 @@ static uint32_t bits_for(uint64_t n) {
 /* What the kind of a group says about the rest of it. */
 static bool kind_is_sound(const side_index *side, const group *g) {
     const uint32_t classes = side->ports.class_count;
-    const bool cells = g->pair == PAIR_DENSE || g->pair == PAIR_SPARSE;
+    const bool cells = g->pair == PAIR_DENSE || g->pair == PAIR_SPARSE || g->pair == PAIR_BANDS;
     const bool shapes = g->finish == FINISH_SHAPE || g->finish == FINISH_MAPPED;
-    if (g->pair >= PAIRS || g->finish >= FINISHES || g->major > DST || (g->pair == PAIR_DENSE && g->major != SRC) ||
+    if (g->pair >= PAIRS || g->finish >= FINISHES || g->major > DST ||
+        ((g->pair == PAIR_DENSE || g->pair == PAIR_BANDS) && g->major != SRC) ||
         (g->pair == PAIR_LIST && g->finish != FINISH_COMPARE) || g->rules == 0 || g->rows == 0 || g->answer_count == 0 ||
         g->answer_count > UINT32_MAX || (g->cell_count != 0) != cells || (g->shape_count != 0) != shapes)
         return false;
+    if (g->pair == PAIR_BANDS)
+        return g->finish == FINISH_DIRECT && g->base_bits <= COLUMN_BITS && g->classes == 1u << g->base_bits &&
+               g->answer_count == (uint64_t)g->rows << g->base_bits;
     if (g->base_bits != (g->pair == PAIR_LIST || g->finish == FINISH_DIRECT ? 0 : bits_for(g->answer_count)))
         return false;
     switch ((enum finish)g->finish) {
@@ -107,20 +111,14 @@ static bool kind_is_sound(const side_index *side, const group *g) {
     }
 }
 
-static size_t answer_size(const group *g) {
-    if (g->pair == PAIR_LIST)
-        return sizeof(list_rule);
-    return g->finish == FINISH_DIRECT ? sizeof(uint16_t) : g->finish == FINISH_COMPARE ? sizeof(port_rule) : sizeof(uint32_t);
-}
-
 static bool group_lies_well(proof *p, const side_index *side, const group *g) {
-    if (g->cell_count ? !takes(p, g->cells, g->cell_count, g->pair == PAIR_SPARSE ? sizeof(uint64_t) : sizeof(uint32_t))
-                      : g->cells != 0)
+    if (g->cell_count ? !takes(p, g->cells, g->cell_count, cell_size(g)) : g->cells != 0)
         return false;
     if (!takes(p, g->answers, g->answer_count, answer_size(g)) ||
         (g->shape_count ? !takes(p, g->shapes, g->shape_count, g->classes) : g->shapes != 0))
         return false;
-    return g->finish == FINISH_MAPPED ? takes(p, g->map, side->ports.class_count, sizeof(uint16_t)) : g->map == 0;
+    const bool mapped = g->finish == FINISH_MAPPED || g->pair == PAIR_BANDS;
+    return mapped ? takes(p, g->map, side->ports.class_count, map_entry_size(g)) : g->map == 0;
 }
 
 bool groups_lie_well(proof *p, enum family family, const side_index *side) {
@@ -464,7 +462,7 @@ static bool payload_is_sound(const group_proof *q, uint64_t payload) {
     const group *g = q->g;
     const uint64_t base = payload & (((uint64_t)1 << g->base_bits) - 1), top = payload >> g->base_bits;
     switch ((enum finish)g->finish) {
-    case FINISH_DIRECT:
+    case FINISH_DIRECT: /* of bands, too */
         return payload < g->answer_count && payload % g->classes == 0;
     case FINISH_SHAPE:
     case FINISH_MAPPED:
@@ -500,17 +498,47 @@ static bool one_is_sound(const group_proof *q) {
     return largest_word(q, !major) == 0;
 }
 
+/* How many pairs of classes there are, or 0 if words of SRC are not classes times the number of those of DST. */
+static uint64_t pairs_of_classes(const group_proof *q) {
+    const uint64_t minors = (uint64_t)largest_word(q, DST) + 1;
+    if (minors > UINT32_MAX || !words_are_classes(q, DST, 1) || !words_are_classes(q, SRC, (uint32_t)minors))
+        return 0;
+    return largest_word(q, SRC) + minors;
+}
+
 static bool dense_is_sound(const group_proof *q) {
     const group *g = q->g;
     const uint32_t *cells = at(q->p->table, g->cells);
-    const uint64_t minors = (uint64_t)largest_word(q, DST) + 1;
-    if (minors > UINT32_MAX || !words_are_classes(q, DST, 1) || !words_are_classes(q, SRC, (uint32_t)minors) ||
-        g->cell_count != largest_word(q, SRC) + minors || g->cell_count > (uint64_t)UINT32_MAX + 1)
+    if (g->cell_count != pairs_of_classes(q) || g->cell_count > (uint64_t)UINT32_MAX + 1)
         return false;
     for (uint64_t i = 0; i < g->cell_count; i++)
         if (!payload_is_sound(q, cells[i]))
             return false;
     return true;
+}
+
+/* Every class has a column of its own; only the last band has columns of none. */
+static bool bands_are_sound(const group_proof *q) {
+    const group *g = q->g;
+    const uint16_t *cells = at(q->p->table, g->cells);
+    const uint32_t *map = at(q->p->table, g->map), classes = q->side->ports.class_count;
+    const uint64_t pairs = pairs_of_classes(q), bands = ((uint64_t)classes + g->classes - 1) / g->classes;
+    if (pairs == 0 || g->cell_count != pairs * bands || g->cell_count > (uint64_t)1 << (32 - COLUMN_BITS))
+        return false;
+    bool *taken = calloc(classes, sizeof *taken);
+    bool sound = taken != NULL;
+    q->p->no_memory |= !taken;
+    for (uint32_t k = 0; sound && k < classes; k++) {
+        const uint64_t first = map[k] >> COLUMN_BITS, column = map[k] & ((1u << COLUMN_BITS) - 1);
+        const uint64_t place = first / pairs * g->classes + column;
+        sound = first % pairs == 0 && column < g->classes && place < classes && !taken[place];
+        if (sound)
+            taken[place] = true;
+    }
+    free(taken);
+    for (uint64_t i = 0; sound && i < g->cell_count; i++)
+        sound = cells[i] < g->rows;
+    return sound;
 }
 
 /* Lines of the matrix are shifted by at least 1, and reach no further than the free cells on either side. */
@@ -538,6 +566,8 @@ static bool cells_are_sound(const group_proof *q) {
         return one_is_sound(q);
     case PAIR_DENSE:
         return dense_is_sound(q);
+    case PAIR_BANDS:
+        return bands_are_sound(q);
     default:
         return sparse_is_sound(q);
     }

@@ -60,15 +60,14 @@ void view_ports(port_view *view, const uint16_t *const ends[2], const void *cons
 }
 
 void view_group(group_view *view, const group *stored, const void *cells, const void *answers, const uint8_t *shapes,
-                const uint16_t *map) {
-    const uint64_t size = stored->pair == PAIR_SPARSE ? sizeof(uint64_t) : sizeof(uint32_t);
+                const void *map) {
     *view = (group_view){.pair = stored->pair,
                          .finish = stored->finish,
                          .major = stored->major,
                          .base_bits = stored->base_bits,
                          .classes = stored->classes,
                          .first = stored->first,
-                         .large = stored->cell_count * size > LARGE_CELLS,
+                         .large = stored->cell_count * cell_size(stored) > LARGE_CELLS,
                          .cells = cells,
                          .answers = answers,
                          .shapes = shapes,
@@ -83,7 +82,8 @@ void view_needs(side_view *view) {
         view->needs_class |= !list && !compares;
     }
     const group_view *g = &view->group[0];
-    view->dense = view->groups == 1 && g->pair == PAIR_DENSE && (g->finish == FINISH_DIRECT || g->finish == FINISH_SHAPE);
+    view->dense = view->groups == 1 &&
+                  (g->pair == PAIR_BANDS || (g->pair == PAIR_DENSE && (g->finish == FINISH_DIRECT || g->finish == FINISH_SHAPE)));
     view->plain = view->groups && !view->chunk_count && !view->linear;
 }
 

@@ -12,8 +12,8 @@
 
 enum { MOST_ROWS = 96, PACKETS = 128 };
 
-static const char *const LAYOUTS[] = {NULL,         "one/direct",   "one/shape", "two",  "four/small",
-                                      "four/large", "four/compare", "lists",     "bits", "linear"};
+static const char *const LAYOUTS[] = {NULL,           "one/direct", "one/shape", "two",    "four/small", "four/large",
+                                      "four/compare", "lists",      "bits",      "linear", "one/bands"};
 static const char *const SETS[] = {"scalar", "avx2", "avx512"};
 
 static void require(int condition) {

@@ -202,7 +202,7 @@ static void ports(side_index *s) {
     FORGE(classes[0], 1, PORTS);
     bool tied = false; /* rows of answers, or of shapes, have as many */
     for (uint32_t g = 0; g < s->groups; g++)
-        tied |= s->group[g].finish == FINISH_DIRECT || s->group[g].finish == FINISH_SHAPE;
+        tied |= (s->group[g].finish == FINISH_DIRECT && s->group[g].pair != PAIR_BANDS) || s->group[g].finish == FINISH_SHAPE;
     FORGE(s->ports.class_count, s->ports.class_count + 1, tied ? KINDS : PORTS);
     FORGE(s->ports.protocols, 257, PORT_TABLES);
     for (unsigned a = 0; a < 2; a++) {
@@ -296,6 +296,18 @@ static void cells(side_index *s, group *g, uint32_t number) {
     } else if (g->pair == PAIR_DENSE) {
         uint32_t *c = in(g->cells);
         FORGE(c[g->cell_count - 1], astray(g, c[g->cell_count - 1]), CELLS);
+        FORGE(*record_of(s, SRC, srcs - 1, number), *record_of(s, SRC, srcs - 1, number) + 1, CELLS);
+        FORGE(*record_of(s, DST, 0, number), 1, CELLS);
+        FORGE(*record_of(s, DST, dsts - 1, number), UINT32_MAX, CELLS);
+    } else if (g->pair == PAIR_BANDS) {
+        uint16_t *c = in(g->cells);
+        uint32_t *map = in(g->map), last = s->ports.class_count - 1;
+        FORGE(c[g->cell_count - 1], g->rows, CELLS);
+        FORGE(map[last], map[0], CELLS);                                         /* a column of two classes */
+        FORGE(map[0], map[0] + (1u << COLUMN_BITS), CELLS);                      /* between two matrices */
+        FORGE(map[0], map[0] + ((uint32_t)g->cell_count << COLUMN_BITS), CELLS); /* behind the last one */
+        if (g->base_bits < COLUMN_BITS)
+            FORGE(map[0], map[0] + g->classes, CELLS); /* a column of the next row */
         FORGE(*record_of(s, SRC, srcs - 1, number), *record_of(s, SRC, srcs - 1, number) + 1, CELLS);
         FORGE(*record_of(s, DST, 0, number), 1, CELLS);
         FORGE(*record_of(s, DST, dsts - 1, number), UINT32_MAX, CELLS);

@@ -66,7 +66,7 @@ class Verdicts:
         return len(self.action)
 
 
-LAYOUTS = ("one/direct", "one/shape", "two", "four/small", "four/large", "four/compare", "lists", "bits", "linear")
+LAYOUTS = ("one/direct", "one/bands", "one/shape", "two", "four/small", "four/large", "four/compare", "lists", "bits", "linear")
 """Structures a table may have, as `ext/core/tune.c` tells."""
 
 

@@ -165,7 +165,7 @@ def test_no_rows_at_all_is_a_matcher_too(filters: SpecificFilters) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_layout_that_is_asked_for_is_taken(layout: str) -> None:
-    matcher = Matcher(make_rules("ipc", 2000, 1), layout=layout)
+    matcher = Matcher(make_rules("ipc", 1000, 1), layout=layout)
     matcher.check()
     assert matcher.stats.layout == layout
 
