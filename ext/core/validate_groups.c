@@ -517,10 +517,10 @@ static bool dense_is_sound(const group_proof *q) {
     return true;
 }
 
-/* Every class has a column of its own; only the last band has columns of none. */
+/* Every class has a column of its own; only the last band has columns of none, and no answers there. */
 static bool bands_are_sound(const group_proof *q) {
     const group *g = q->g;
-    const uint16_t *cells = at(q->p->table, g->cells);
+    const uint16_t *cells = at(q->p->table, g->cells), *answers = at(q->p->table, g->answers);
     const uint32_t *map = at(q->p->table, g->map), classes = q->side->ports.class_count;
     const uint64_t pairs = pairs_of_classes(q), bands = ((uint64_t)classes + g->classes - 1) / g->classes;
     if (pairs == 0 || g->cell_count != pairs * bands || g->cell_count > (uint64_t)1 << (32 - COLUMN_BITS))
@@ -538,6 +538,10 @@ static bool bands_are_sound(const group_proof *q) {
     free(taken);
     for (uint64_t i = 0; sound && i < g->cell_count; i++)
         sound = cells[i] < g->rows;
+    const uint32_t used = classes % g->classes;
+    for (uint64_t i = pairs * (bands - 1); used && sound && i < g->cell_count; i++)
+        for (uint32_t column = used; sound && column < g->classes; column++)
+            sound = answers[((size_t)cells[i] << g->base_bits) + column] == 0;
     return sound;
 }
 

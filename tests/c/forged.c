@@ -16,7 +16,7 @@ enum { ROWS = 260, MANY = 6000 };
 static pastore_row rows[MANY];
 static unsigned long refused;
 static unsigned reached;
-static bool mapped;
+static bool mapped, banded;
 static pastore_table *table;
 static const side_index *side;
 
@@ -200,10 +200,15 @@ static void ports(side_index *s) {
     FORGE(protocol[0], 1, PORTS);
     FORGE(protocol[255], protocol[255] + 1, PORTS);
     FORGE(classes[0], 1, PORTS);
-    bool tied = false; /* rows of answers, or of shapes, have as many */
-    for (uint32_t g = 0; g < s->groups; g++)
-        tied |= (s->group[g].finish == FINISH_DIRECT && s->group[g].pair != PAIR_BANDS) || s->group[g].finish == FINISH_SHAPE;
-    FORGE(s->ports.class_count, s->ports.class_count + 1, tied ? KINDS : PORTS);
+    bool tied = false, reaches = false; /* rows of answers, or of shapes, have as many; a longer map is where something else is */
+    for (uint32_t k = 0; k < s->groups; k++) {
+        const group *g = &s->group[k];
+        tied |= (g->finish == FINISH_DIRECT && g->pair != PAIR_BANDS) || g->finish == FINISH_SHAPE;
+        const uint64_t map_bytes = s->ports.class_count * map_entry_size(g);
+        reaches |= g->map && (map_bytes % BLOCK_ALIGN == 0 || g->map + map_bytes == table->block_bytes);
+    }
+    if (!reaches)
+        FORGE(s->ports.class_count, s->ports.class_count + 1, tied ? KINDS : PORTS);
     FORGE(s->ports.protocols, 257, PORT_TABLES);
     for (unsigned a = 0; a < 2; a++) {
         port_axis *axis = &s->ports.axis[a];
@@ -306,8 +311,13 @@ static void cells(side_index *s, group *g, uint32_t number) {
         FORGE(map[last], map[0], CELLS);                                         /* a column of two classes */
         FORGE(map[0], map[0] + (1u << COLUMN_BITS), CELLS);                      /* between two matrices */
         FORGE(map[0], map[0] + ((uint32_t)g->cell_count << COLUMN_BITS), CELLS); /* behind the last one */
-        if (g->base_bits < COLUMN_BITS)
-            FORGE(map[0], map[0] + g->classes, CELLS); /* a column of the next row */
+        const uint32_t classes = s->ports.class_count, bands = (classes + g->classes - 1) / g->classes;
+        if (classes % g->classes)
+            FORGE(((uint16_t *)in(g->answers))[((size_t)c[g->cell_count - 1] << g->base_bits) + g->classes - 1], 1, CELLS);
+        const uint32_t second = (uint32_t)g->cell_count / bands << COLUMN_BITS; /* the first place of the second band */
+        for (uint32_t k = 0; g->base_bits < COLUMN_BITS && k < classes; k++)
+            if (map[k] == second)
+                FORGE(map[k], g->classes, CELLS); /* the same as one behind the last of the first */
         FORGE(*record_of(s, SRC, srcs - 1, number), *record_of(s, SRC, srcs - 1, number) + 1, CELLS);
         FORGE(*record_of(s, DST, 0, number), 1, CELLS);
         FORGE(*record_of(s, DST, dsts - 1, number), UINT32_MAX, CELLS);
@@ -439,6 +449,22 @@ static void draw_services(uint8_t family, size_t n) {
     }
 }
 
+/* So many services between so few hosts that port classes are cut into several bands. */
+static void draw_bands(uint8_t family, size_t n) {
+    draw_rows(family, n);
+    for (size_t i = 0; i < n; i++) {
+        pastore_row *r = &rows[i];
+        for (unsigned f = 0; f < 2; f++) {
+            uint64_t *lo = f ? r->dst_lo : r->src_lo, *hi = f ? r->dst_hi : r->src_hi;
+            const bool net = draw(3) == 0;
+            lo[0] = hi[0] = family == 6 ? 0x20010DB800000000u : 0;
+            lo[1] = 0x0A000000u + draw(20) * 4, hi[1] = lo[1] + (net ? 40 : 0);
+        }
+        r->protocol_lo = r->protocol_hi = 6;
+        r->dport_lo = r->dport_hi = (uint16_t)(1000 + draw(300));
+    }
+}
+
 static void try_table(uint8_t family, const char *layout, int verdict, size_t n) {
     const pastore_options options = {.layout = layout, .verdict = verdict};
     if (pastore_build(rows, n, &options, &table, NULL))
@@ -456,6 +482,7 @@ static void try_table(uint8_t family, const char *layout, int verdict, size_t n)
     chunks(s);
     for (uint32_t g = 0; g < s->groups; g++)
         mapped |= s->group[g].finish == FINISH_MAPPED;
+    banded |= s->groups && s->group[0].pair == PAIR_BANDS && s->ports.class_count > 2 * s->group[0].classes;
     sound(); /* all is as it was */
     const char *broken = "";
     if (pastore_check(table, &broken))
@@ -477,8 +504,10 @@ int main(int argc, char **argv) {
             }
             draw_services(family, MANY);
             try_table(family, "four/small", verdict, MANY);
+            draw_bands(family, 4 * ROWS);
+            try_table(family, "one/bands", verdict, 4 * ROWS);
         }
-    if (reached != (1u << LAYOUTS) - 1 || !mapped)
+    if (reached != (1u << LAYOUTS) - 1 || !mapped || !banded)
         fail("some layout was not tried", reached, mapped);
     printf("%lu refused\n", refused);
     return 0;

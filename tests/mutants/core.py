@@ -272,6 +272,15 @@ _GROUPS: Final = (
     ),
     Mutant("finish.c", "length < UNROLLED ? length : UNROLLED", "length <= UNROLLED ? length : 0", "long rows are not looked at"),
     Mutant("finish.c", "if (length >= UNROLLED)\n            answers[next++] = last;", "", "long rows run into the next"),
+    Mutant("bands.c", ".id + 1);", ".id);", "answers in bands are one off"),
+    Mutant(
+        "bands.c", "to[column[k]] = answer[place[k]];", "to[k] = answer[place[k]];", "columns are not in the order of the map"
+    ),
+    Mutant("bands.c", "(column[k] & ((1u << shift) - 1))", "(column[k] >> shift)", "the column is the number of the band"),
+    Mutant("bands.c", "number[cells[i]];", "(uint16_t)cells[i];", "lists for rows"),
+    Mutant("bands.c", "* pairs) << COLUMN_BITS", ") << COLUMN_BITS", "matrices of bands overlap"),
+    Mutant("bands.c", "row, width * sizeof *row) == 0", "row, width) == 0", "rows are the same by their first halves"),
+    Mutant("bands.c", "memset(padded, 0, sizeof padded);", "", "answers of the band before fill the last one up"),
     Mutant(
         "dense.c", "if (sorted[base + half] < value) {", "if (sorted[base + half] <= value) {", "the wrong rule is switched off"
     ),
@@ -467,7 +476,14 @@ _KERNEL: Final = tuple(
         ("opaque(0 - (uint64_t)(owner == major))", "opaque(0 - (uint64_t)(owner <= major))", "cells of other owners count"),
         ("opaque(0 - (uint64_t)(owner == major))", "opaque(0 - (uint64_t)(owner != 0))", "cells of any owner count"),
         ("[payload + class] - 1;", "[payload + class];", "direct answers are one off"),
-        ("class = g->map[class];", "class = g->map[0];", "all port classes are mapped to one"),
+        (
+            "class = ((const uint16_t *)g->map)[class];",
+            "class = ((const uint16_t *)g->map)[0];",
+            "all port classes are mapped to one",
+        ),
+        ("best = smaller(best, id);", "best = id;", "one packet gets the answer of the last group"),
+        ("*minor += place >> COLUMN_BITS;", "*minor += 0;", "cells of the first band count for all"),
+        ("*class = place & ((1u << COLUMN_BITS) - 1);", "", "classes are not columns"),
         ("g->shapes[top * g->classes + class]", "g->shapes[top + class]", "the shape of another row"),
         ("opaque((uint64_t)((int64_t)shape_place - 1) >> 32)", "0", "place 0 is an answer"),
         ("ids[i] = smaller(ids[i], found[i]);", "ids[i] = found[i];", "the last group decides"),
@@ -500,13 +516,13 @@ _KERNEL: Final = tuple(
         ),
         ("memcpy(ids, found, n * sizeof *ids);", "memcpy(ids, found, (n - 1) * sizeof *ids);", "the last packet has no answer"),
         (
-            "s * LINE6 + line6((const uint64_t *)src->level[--src_level] + s * LINE6, x.high);",
-            "s * LINE6 + line6((const uint64_t *)src->level[--src_level] + s * LINE6, x.low);",
-            "the deeper of two searches by the wrong word",
+            "(first + line6((const uint64_t *)*level + first, x.high)) * LINE6;",
+            "(first + line6((const uint64_t *)*level + first, x.low)) * LINE6;",
+            "the search of one packet goes by the wrong word",
         ),
         (
-            "port_interval(view, 0, sport) * view->intervals[1]",
-            "port_interval(view, 0, sport) * view->intervals[0]",
+            "row = sport * view->intervals[1] + dport",
+            "row = sport * view->intervals[0] + dport",
             "rows of ports too long or short",
         ),
     )
@@ -619,6 +635,12 @@ _PROOF: Final = (
         "payloads between rows pass",
     ),
     Mutant("validate_groups.c", "return id < q->side->ids;", "return true;", "ids that do not exist pass"),
+    Mutant(
+        "validate_groups.c", "sound = cells[i] < g->rows;", "sound = cells[i] <= g->rows;", "a row behind the last one passes"
+    ),
+    Mutant("validate_groups.c", " && column < g->classes &&", " &&", "columns of the next row pass"),
+    Mutant("validate_groups.c", "place < classes && !taken[place]", "place < classes", "two classes in one column pass"),
+    Mutant("validate_groups.c", "sound = first % pairs == 0 &&", "sound =", "cells between two matrices pass"),
     Mutant("validate_groups.c", "(i && keys[i] <= keys[i - 1]))", "0)", "ends that do not rise pass"),
     Mutant(
         "validate_chunks.c",

@@ -19,7 +19,7 @@ from tests.support.core import COMPILER, CORE, PROGRAMS, ROOT, can_run, compile_
 _FLAGS: Final = ("-O1", "-w")
 # What is compiled for one mutant: quickly. It may leave a variable unused; whether it is wrong is asked elsewhere.
 _MUTANT_FLAGS: Final = ("-O0", "-w")
-_ROUNDS: Final = ((1, 4), (2, 8))  # seed and rounds; the second only for those that survive the first
+_ROUNDS: Final = ((1, 4), (2, 8), (3, 16))  # seed and rounds; the next only for those that survive the one before
 _SECONDS: Final = 120
 _KEPT_MESSAGE: Final = 100
 
