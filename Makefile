@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 NATIVE := setup.py pyproject.toml ext/core/sources.mk $(wildcard ext/core/*.[ch] ext/sets/*.[ch] ext/cython/*.pyx ext/cython/*.pxd)
 
-.PHONY: help demo test proof fuzz cross mutants lint format sanitize bench bench-peers bench-sizes bench-check callgrind clean
+.PHONY: help demo test proof fuzz cross mutants lint format sanitize bench bench-peers bench-sizes bench-frontier bench-check callgrind clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -63,6 +63,9 @@ bench-peers: $(VENV)/benched ## pastore beside DPDK and others, with a page and 
 
 bench-sizes: $(VENV)/benched ## what a rule costs from 100 rules to MOST=1000000, with a page and a plot
 	$(BIN)/python -m benchmarks.sizes benchmarks/record $(if $(MOST),--most $(MOST))
+
+bench-frontier: $(VENV)/benched ## what a larger table buys: the standard sets within 4, 8, 16 and 32 MB; SETS='fw1_1k' for some
+	$(BIN)/python -m benchmarks.frontier $(if $(SETS),build/frontier $(SETS),benchmarks/record)
 
 bench-check: $(VENV)/benched ## check of 1,000 policies, and of 1,000 to MOST=1000000 filters, with a page and a plot
 	$(BIN)/python -m benchmarks.check benchmarks/record $(MOST)

@@ -1,7 +1,8 @@
-/* pastore as C programs have it, by nothing but pastore.h: pastore_bench ROWS PACKETS rule|action
+/* pastore as C programs have it, by nothing but pastore.h: pastore_bench ROWS PACKETS rule|action [MEMORY-LIMIT]
  *
  * Variants: batch (pastore_classify), single (pastore_match, one prepared packet a call), scan (pastore_scan). The instruction
  * set is the one PASTORE_ISA allows. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
@@ -116,10 +117,11 @@ static pastore_table *in_huge_pages(const pastore_table *table) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4)
-        bench_fail(2, "usage: pastore_bench ROWS PACKETS rule|action");
+    if (argc != 4 && argc != 5)
+        bench_fail(2, "usage: pastore_bench ROWS PACKETS rule|action [MEMORY-LIMIT]");
     bench_input input = bench_read(argv[1], argv[2], argv[3]);
-    const pastore_options options = {.verdict = input.actions ? PASTORE_VERDICT_ACTION : PASTORE_VERDICT_RULE};
+    const pastore_options options = {.verdict = input.actions ? PASTORE_VERDICT_ACTION : PASTORE_VERDICT_RULE,
+                                     .memory_limit = argc == 5 ? strtoull(argv[4], NULL, 10) : 0};
     pastore_table *built;
     const double start = bench_now();
     must(pastore_build(input.rows, input.row_count, &options, &built, NULL));

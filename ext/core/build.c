@@ -150,9 +150,10 @@ static int lay_out(block *b, compiler *c, const uint32_t *members, candidate *k,
     return error;
 }
 
-/* Bytes up to which side i may go: its share of what is left to all from there on. */
+/* Bytes up to which side i may go: its share of what is left to all from there on. A limit of the caller's says what may be
+ * taken, so it takes the place of ours. */
 static size_t room_for(const block *b, uint32_t rows, size_t rows_left) {
-    const size_t left = b->limit - b->table->block_bytes, room = default_room(rows);
+    const size_t left = b->limit - b->table->block_bytes, room = b->table->memory_limit ? left : default_room(rows);
     const double share = (double)left * rows / (double)(rows_left ? rows_left : 1);
     return share < (double)room ? (size_t)share : room;
 }

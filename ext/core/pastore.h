@@ -78,7 +78,7 @@ enum pastore_verdict_kind {
 };
 
 typedef struct pastore_options {
-    size_t memory_limit; /* bytes the finished table may take; 0: no limit */
+    size_t memory_limit; /* bytes the finished table may take; more may make it faster. 0: as many as caches like */
     int verdict;         /* enum pastore_verdict_kind */
     const char *layout;  /* NULL: the fastest. A name as in pastore_stats: that one, or the next simpler one where it cannot be */
 } pastore_options;

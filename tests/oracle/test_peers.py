@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import native, sets, sizes
+from benchmarks import frontier, native, sets, sizes
 from benchmarks.files import write_packets, write_rows
 from benchmarks.peers.numpy_bench import checksum
 from benchmarks.peers.programs import GaveUpError, Program
@@ -139,3 +139,30 @@ def test_the_cost_of_a_rule_is_not_told_where_answers_differ(
     monkeypatch.setattr(sizes, "rate", lambda program, variant, call, packets: (1.0, variant))
     with pytest.raises(ValueError, match="different answers"):
         sizes.measured("acl", 100, Started(programs), CORE_OF_TESTS, tmp_path)
+
+
+def test_what_memory_buys_has_a_row_for_every_set_and_says_where_there_is_no_room(
+    programs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frontier, "LIMITS", (0.01, 2, 0))
+    monkeypatch.setattr(frontier, "TURNS", 1)
+    monkeypatch.setattr(frontier, "ROUNDS", 1)
+    found = {"fw-1k": frontier.measured("fw-1k", Started(programs), CORE_OF_TESTS, tmp_path)}
+    small, middle, free = found["fw-1k"]
+    assert small == frontier.Point(0.01, 0, 0, 0)
+    assert 0.01 < middle.megabytes <= 2
+    assert middle.rate > 0
+    assert free.rate > 0
+    page = frontier.page(found, ("a machine",), date(2026, 3, 1))
+    assert page.startswith("# What memory buys, 2026-03-01\n\na machine.\n")
+    assert "| 1k | - | " in page
+    assert page.splitlines()[-1].startswith("| fw-1k | no room for the rows | ")
+
+
+def test_what_memory_buys_is_not_told_where_answers_differ(
+    programs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checksums = iter(range(100))
+    monkeypatch.setattr(Program, "measure", lambda *_: {"seconds": [1.0], "checksum": next(checksums)})
+    with pytest.raises(ValueError, match="under different limits give different answers"):
+        frontier.measured("acl-1k", Started(programs), CORE_OF_TESTS, tmp_path)

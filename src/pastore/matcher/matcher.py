@@ -42,9 +42,10 @@ class Matcher:
     verdict : {"rule", "action"}
         "action" builds a smaller table that knows actions only.
     memory_limit : int, optional
-        Bytes the finished table may take; slower layouts are chosen as needed. Without it the table still keeps within about 16
-        MiB, or 256 bytes a row above 100,000, as long as the rows fall into groups; bit vectors keep within 64 MiB, or 256 bytes
-        a row where that is more, except for rows that crowd so much that the smallest need more.
+        Bytes the finished table may take; slower layouts are chosen as needed, and faster ones that take more where there is
+        room for them. Without it the table keeps within about 16 MiB, or 256 bytes a row above 100,000, as long as the rows fall
+        into groups; bit vectors keep within 64 MiB, or 256 bytes a row where that is more, except for rows that crowd so much
+        that the smallest need more.
     layout : str, optional
         One of `LAYOUTS` instead of the fastest; where the rows cannot have it, a simpler one (`stats.layout` tells).
 
