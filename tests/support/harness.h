@@ -11,7 +11,7 @@
 enum { MOST_ROWS = 300, PACKETS = 600 };
 
 static const char *const LAYOUTS_BY_NAME[LAYOUTS] = {"linear",     "bits", "lists",     "four/compare", "four/large",
-                                                     "four/small", "two",  "one/shape", "one/direct", "one/bands"};
+                                                     "four/small", "two",  "one/shape", "one/direct",   "one/bands"};
 
 static unsigned long allocations; /* counted where the harness says so */
 
