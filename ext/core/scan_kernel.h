@@ -41,9 +41,11 @@
 
 #ifdef __clang__
 #define UNROLL(n) _Pragma("unroll")
+#define KEEP_ROLLED _Pragma("nounroll")
 #else
 #define UNROLL_TEXT(text) _Pragma(#text)
 #define UNROLL(n) UNROLL_TEXT(GCC unroll n)
+#define KEEP_ROLLED UNROLL_TEXT(GCC unroll 1)
 #endif
 
 /* Packets of a block. A call ends with a half block where that holds what is left. */
@@ -482,7 +484,7 @@ static NEVER_INLINE void half_block6(const side_view *side, const side_packets *
 
 static ALWAYS_INLINE size_t interval4(const address_view *view, uint32_t x) {
     size_t first = 0;
-    UNROLL(1)
+    KEEP_ROLLED
     for (const void *const *level = view->level + view->levels - 1; level > view->level; level--)
         first = (first + line4((const uint32_t *)*level + first, x)) * LINE4;
     const uint32_t *lines = view->level[0];
@@ -491,7 +493,7 @@ static ALWAYS_INLINE size_t interval4(const address_view *view, uint32_t x) {
 
 static ALWAYS_INLINE size_t interval6(const address_view *view, key x) {
     size_t first = 0;
-    UNROLL(1)
+    KEEP_ROLLED
     for (const void *const *level = view->level + view->levels - 1; level > view->level; level--)
         first = (first + line6((const uint64_t *)*level + first, x.high)) * LINE6;
     const uint64_t *lines = view->level[0];

@@ -481,7 +481,6 @@ _KERNEL: Final = tuple(
             "class = ((const uint16_t *)g->map)[0];",
             "all port classes are mapped to one",
         ),
-        ("best = smaller(best, id);", "best = id;", "one packet gets the answer of the last group"),
         ("*minor += place >> COLUMN_BITS;", "*minor += 0;", "cells of the first band count for all"),
         ("*class = place & ((1u << COLUMN_BITS) - 1);", "", "classes are not columns"),
         ("g->shapes[top * g->classes + class]", "g->shapes[top + class]", "the shape of another row"),
