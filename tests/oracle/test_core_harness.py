@@ -60,7 +60,7 @@ def run_damage(program: Path, folder: Path, stride: int, of_sixteen: int, least:
 
 def test_stored_tables_of_every_layout_damaged_in_every_bit_and_length_are_refused_or_safe(tmp_path: Path) -> None:
     program = build_harness(tmp_path, ["-O2"], SUPPORT / "load_harness.c")
-    whole = "PASTORE_PROOF" in os.environ  # every bit of nine tables of 16 KB, four minutes
+    whole = "PASTORE_PROOF" in os.environ  # every bit of ten tables of 16 KB, some minutes
     run_damage(program, tmp_path / "tables", stride=1, of_sixteen=1 if whole else 41, least=400_000)
 
 
