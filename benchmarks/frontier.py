@@ -8,17 +8,16 @@ import argparse
 import datetime
 import os
 import sys
-from math import prod
 from pathlib import Path
 from statistics import median
 from typing import Any, Final, NamedTuple
 
 from benchmarks import native
 from benchmarks.files import write_packets, write_rows
+from benchmarks.peers.figures import geometric_mean
 from benchmarks.peers.machine import machine
-from benchmarks.peers.programs import Builder, GaveUpError, Program
+from benchmarks.peers.programs import Builder, Commands, GaveUpError, Program
 from benchmarks.sets import case, size_class, standard_names
-from benchmarks.sizes import Commands
 
 LIMITS: Final[tuple[float, ...]] = (4, 8, 16, 32, 0)  # MB; 0: none
 TURNS: Final = 5
@@ -28,11 +27,10 @@ PATIENCE: Final = 300.0  # seconds for a build
 
 
 class Point(NamedTuple):
-    """A set under one limit: megabytes of the table, seconds to build it, millions of packets a second; 0 without a table."""
+    """A set under one limit: megabytes of the table, millions of packets a second; 0 without a table."""
 
     limit: float
     megabytes: float
-    seconds: float
     rate: float
 
 
@@ -67,9 +65,7 @@ def measured(name: str, builder: Commands, core: int, folder: Path) -> list[Poin
         if len(checksums) > 1:
             raise ValueError(f"{name}: tables under different limits give different answers")
         return [
-            Point(limit, running[limit].ready["bytes"] / 1e6, running[limit].ready["build_seconds"], median(rates[limit]))
-            if limit in running
-            else Point(limit, 0, 0, 0)
+            Point(limit, running[limit].ready["bytes"] / 1e6, median(rates[limit])) if limit in running else Point(limit, 0, 0)
             for limit in LIMITS
         ]
     finally:
@@ -91,7 +87,7 @@ def _mean(sets: dict[str, list[Point]], size: str) -> str:
     cells = []
     for i in range(len(LIMITS)):
         rates = [points[i].rate for points in some]
-        cells.append(f"{prod(rates) ** (1 / len(rates)):.1f}" if all(rates) else "-")
+        cells.append(f"{geometric_mean(rates):.1f}" if all(rates) else "-")
     return f"| {size} | {' | '.join(cells)} |"
 
 
@@ -106,7 +102,7 @@ def page(sets: dict[str, list[Point]], facts: tuple[str, ...], day: datetime.dat
 
 Millions of packets a second on one core, calls of {CALL}; the tables of a set took turns at the clock: medians of {TURNS} turns
 of {ROUNDS} rounds. In brackets what the table takes, its rows included. A limit is `memory_limit`; without one the compiler
-keeps to what caches hold.
+keeps to what caches hold. 0.0 is less than 50,000 a second: nothing but rows that are tried one after the other fits.
 
 | sets, geometric mean | {heads} |
 {lines}

@@ -10,12 +10,12 @@ import os
 import sys
 from pathlib import Path
 from statistics import median
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from benchmarks import native
 from benchmarks.files import write_packets, write_rows
 from benchmarks.peers.machine import machine
-from benchmarks.peers.programs import Builder, GaveUpError, Program
+from benchmarks.peers.programs import Builder, Commands, GaveUpError, Program
 from benchmarks.sets import PACKETS, SEED, inbound
 from tests.support.rulesets import SHAPES, aimed_packets, make_rules
 
@@ -38,13 +38,6 @@ class Point(NamedTuple):
     batch: float
     single: float
     tuple_space: float
-
-
-class Commands(Protocol):
-    """What knows how a program is started."""
-
-    def command(self, kind: str, core: int, files: list[str]) -> list[str]:
-        """Return the command of a program with its files."""
 
 
 def rate(program: Program, variant: str, call: int, packets: int) -> tuple[float, str]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from benchmarks import native
 
@@ -98,6 +98,13 @@ class Program:
                     pipe.close()
                 except BrokenPipeError:  # what was not yet written
                     continue
+
+
+class Commands(Protocol):
+    """What knows how a program is started."""
+
+    def command(self, kind: str, core: int, files: list[str]) -> list[str]:
+        """Return the command of a program with its files."""
 
 
 class Builder:

@@ -258,6 +258,12 @@ static NEVER_INLINE int match_otherwise6(const pastore_table *table, const side_
     return match_otherwise(table, side, &p, (outputs){action, index});
 }
 
+static inline int match_error(const pastore_table *table, uint64_t direction, uint64_t interface, const int32_t *index) {
+    if (index && table->verdict != PASTORE_VERDICT_RULE)
+        return PASTORE_ERROR_NO_INDEX;
+    return direction > PASTORE_OUT || interface > PASTORE_RAS ? PASTORE_ERROR_PACKET : PASTORE_OK;
+}
+
 static inline int answer_id(const side_view *side, uint32_t id, uint8_t *action, int32_t *index) {
     if (action)
         *action = side->actions[(uint32_t)(id + 1)];
@@ -270,11 +276,10 @@ static inline int answer_id(const side_view *side, uint32_t id, uint8_t *action,
 int pastore_match4(const pastore_table *table, const pastore_packet4 *packet4, uint8_t *action, int32_t *index) {
     if (!table || !packet4)
         return PASTORE_ERROR_ARGUMENT;
-    if (index && table->verdict != PASTORE_VERDICT_RULE)
-        return PASTORE_ERROR_NO_INDEX;
     const uint64_t direction = apart(packet4->direction), interface = apart(packet4->interface);
-    if (direction > PASTORE_OUT || interface > PASTORE_RAS)
-        return PASTORE_ERROR_PACKET;
+    const int error = match_error(table, direction, interface, index);
+    if (error)
+        return error;
     const side_view *side = table->view_of[IPV4][direction][interface];
     if (!side->plain)
         return match_otherwise4(table, side, packet4, action, index);
@@ -286,11 +291,10 @@ int pastore_match4(const pastore_table *table, const pastore_packet4 *packet4, u
 int pastore_match6(const pastore_table *table, const pastore_packet6 *packet6, uint8_t *action, int32_t *index) {
     if (!table || !packet6)
         return PASTORE_ERROR_ARGUMENT;
-    if (index && table->verdict != PASTORE_VERDICT_RULE)
-        return PASTORE_ERROR_NO_INDEX;
     const uint64_t direction = apart(packet6->direction), interface = apart(packet6->interface);
-    if (direction > PASTORE_OUT || interface > PASTORE_RAS)
-        return PASTORE_ERROR_PACKET;
+    const int error = match_error(table, direction, interface, index);
+    if (error)
+        return error;
     const side_view *side = table->view_of[IPV6][direction][interface];
     if (!side->plain)
         return match_otherwise6(table, side, packet6, action, index);

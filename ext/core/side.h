@@ -77,11 +77,11 @@ enum pair {
     PAIR_DENSE,  /* uint32_t cells: the payload is cells[major word + minor word] */
     PAIR_SPARSE, /* uint64_t cells: c = cells[major word + minor word]. If the OWNER_BITS low bits of c are the major word, the
                     payload is the rest of c, else it is 0. Payload 0 is the row that holds nothing */
+    PAIR_LIST,   /* the word of field `major` is the place of a list_rule; the first of the list that holds the packet is the
+                    answer. The list ends at the first id that is not less than what is found already; NO_ID at the latest */
     PAIR_BANDS, /* uint16_t cells, a matrix for each band of port classes: c = cells[major word + minor word + (m >> COLUMN_BITS)]
                    with m = map[port class]. The payload is c << base_bits; the rest of m stands for the port class from here on
                  */
-    PAIR_LIST,  /* the word of field `major` is the place of a list_rule; the first of the list that holds the packet is the
-                   answer. The list ends at the first id that is not less than what is found already; NO_ID at the latest */
     PAIRS
 };
 

@@ -462,7 +462,7 @@ static bool payload_is_sound(const group_proof *q, uint64_t payload) {
     const group *g = q->g;
     const uint64_t base = payload & (((uint64_t)1 << g->base_bits) - 1), top = payload >> g->base_bits;
     switch ((enum finish)g->finish) {
-    case FINISH_DIRECT: /* of bands, too */
+    case FINISH_DIRECT:
         return payload < g->answer_count && payload % g->classes == 0;
     case FINISH_SHAPE:
     case FINISH_MAPPED:

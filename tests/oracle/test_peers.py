@@ -149,7 +149,7 @@ def test_what_memory_buys_has_a_row_for_every_set_and_says_where_there_is_no_roo
     monkeypatch.setattr(frontier, "ROUNDS", 1)
     found = {"fw-1k": frontier.measured("fw-1k", Started(programs), CORE_OF_TESTS, tmp_path)}
     small, middle, free = found["fw-1k"]
-    assert small == frontier.Point(0.01, 0, 0, 0)
+    assert small == frontier.Point(0.01, 0, 0)
     assert 0.01 < middle.megabytes <= 2
     assert middle.rate > 0
     assert free.rate > 0
