@@ -16,7 +16,7 @@ demo: $(VENV)/built ## set up, then the whole way once on the bundled example
 	@scripts/demo $(BIN)/pastore
 
 test: $(VENV)/tested ## set up, then all tests on all processors; WORKERS=0 for none but this one
-	$(BIN)/python -m pytest -n $(or $(WORKERS),auto) --dist loadgroup $(PYTEST)
+	$(BIN)/python -m pytest -n $(or $(WORKERS),auto) $(PYTEST)
 
 proof: $(VENV)/tested ## all policies of the analysis; table and rulesets against the kernel's nftables, PACKETS=200000; all bits of stored tables
 	PASTORE_PROOF_POLICIES=3000 PASTORE_PROOF_LARGE=300 PASTORE_PROOF=1 PASTORE_PROOF_PACKETS=$(or $(PACKETS),200000) \

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 ELSEWHERE = "elsewhere:"  # how the reason of a skip starts when the test can never run on this platform
 
@@ -21,12 +23,20 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file on one worker, as they share what it has made; a domain is made once, for its whole folder."""
-    for item in items:
-        folder = item.path.parent
-        item.add_marker(pytest.mark.xdist_group(str(folder if (folder / "conftest.py").exists() else item.path)))
+class FileScheduling(LoadFileScheduling):  # type: ignore[misc]
+    """All tests of a file on one worker, as they share what it has made; those of a folder too that has a ``conftest.py``.
+
+    Marks of groups are not used: from pytest 9.2 on, ``--dist loadgroup`` of pytest-xdist 3.8 passes over them in silence.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.split("::", 1)[0])
+        return str(file.parent if (Path(self.config.rootpath) / file.parent / "conftest.py").exists() else file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
+    return FileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

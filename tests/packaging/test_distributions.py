@@ -1,5 +1,6 @@
 """The wheel and the source distribution install into clean environments and work there."""
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -24,9 +25,17 @@ assert all(page(code) for code in CODES)
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the sdist, and the wheel from it."""
+    """Build the sdist, and the wheel from it, of a copy of the tree: setuptools puts its folders beside ``setup.py``."""
     out = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--outdir", str(out), str(ROOT)]
+    tree = tmp_path_factory.mktemp("tree") / "pastore"
+    shutil.copytree(
+        ROOT,
+        tree,
+        ignore=shutil.ignore_patterns(
+            ".git", ".venv*", "build", "dist", "*_cache", ".hypothesis", "__pycache__", "*.egg-info", "corpus"
+        ),
+    )
+    command = [sys.executable, "-m", "build", "--outdir", str(out), str(tree)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return out
