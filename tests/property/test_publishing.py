@@ -54,8 +54,9 @@ def pairs(draw: st.DrawFn) -> tuple[Policy, Policy]:
         else:
             kept.append(rule)
     rules = [_with(rule, renamed) for rule in kept]
-    if draw(st.booleans()):
-        rules += other.rules
+    if draw(st.booleans()):  # what of the other policy can stand beside this one: a GUID stands for one thing
+        taken = set().union(*map(_guids, one.rules))
+        rules += [rule for rule in other.rules if taken.isdisjoint(_guids(rule))]
     main_mode = draw(st.sampled_from((one.main_mode, other.main_mode)))
     made = replace(
         draw(st.sampled_from((one, other))),
@@ -64,6 +65,10 @@ def pairs(draw: st.DrawFn) -> tuple[Policy, Policy]:
         main_mode=main_mode,
     )
     return one, made
+
+
+def _guids(rule: Rule) -> set[UUID]:
+    return {rule.guid, *([rule.filter_action.guid] if rule.filter_action else []), *(one.guid for one in rule.filter_lists)}
 
 
 def _with(rule: Rule, renamed: dict[UUID, FilterList]) -> Rule:
