@@ -117,6 +117,35 @@ static bool build_levels6(compiler *c, address_part *p, const uint64_t *highs, u
     return true;
 }
 
+/* Makes keys of the ends, if they can be folded. */
+static bool build_fold(compiler *c, address_part *p, arena *scratch, const key *ends, uint32_t count, bool *folded) {
+    bound_of *lows = arena_take(scratch, count, sizeof *lows), *other = arena_take(scratch, count, sizeof *other);
+    uint64_t *values[2] = {arena_take(scratch, count, sizeof(uint64_t)), arena_take(scratch, count, sizeof(uint64_t))};
+    fold *f = arena_zeroed(&c->arena, 1, sizeof *f);
+    if (scratch->failed || !f)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        lows[i] = (bound_of){{0, ends[i].low}, 0};
+    lows = sort_bounds(lows, other, count);
+    uint32_t counts[2] = {0, 0};
+    for (uint32_t i = 0; i < count; i++) {
+        if (i == 0 || ends[i].high != ends[i - 1].high)
+            values[0][counts[0]++] = ends[i].high;
+        if (i == 0 || lows[i].end.low != lows[i - 1].end.low)
+            values[1][counts[1]++] = lows[i].end.low;
+    }
+    *folded = fold_ends((const uint64_t *const *)values, counts, f);
+    if (!*folded)
+        return true;
+    uint64_t *keys = arena_take(scratch, count, sizeof *keys);
+    if (!keys)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        keys[i] = fold_key(f, ends[i]);
+    p->fold = f;
+    return build_levels6(c, p, keys, count);
+}
+
 /* Splits the ends into high words and their tails. */
 static bool build_tails(compiler *c, address_part *p, arena *scratch, const key *ends, uint32_t count) {
     uint64_t *highs = arena_take(scratch, count, sizeof *highs);
@@ -148,12 +177,17 @@ static bool build_tails(compiler *c, address_part *p, arena *scratch, const key 
     return build_levels6(c, p, highs, distinct);
 }
 
+static bool build_index6(compiler *c, address_part *p, arena *scratch, const key *ends, uint32_t count) {
+    bool folded;
+    return build_fold(c, p, scratch, ends, count, &folded) && (folded || build_tails(c, p, scratch, ends, count));
+}
+
 int index_addresses(compiler *c, unsigned field) {
     address_part *p = &c->address[field];
     arena scratch = {0};
     uint32_t count = 0;
     const key *ends = find_ends(c, &scratch, field, &count);
-    const bool done = ends && (c->family == IPV4 ? build_levels4(c, p, ends, count) : build_tails(c, p, &scratch, ends, count));
+    const bool done = ends && (c->family == IPV4 ? build_levels4(c, p, ends, count) : build_index6(c, p, &scratch, ends, count));
     arena_empty(&scratch);
     return done ? PASTORE_OK : PASTORE_ERROR_NO_MEMORY;
 }

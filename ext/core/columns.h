@@ -41,10 +41,9 @@ static inline columns columns_of6(const pastore_columns6 *c) {
 }
 
 static inline uint64_t word_from_network(const uint8_t *bytes) {
-    uint64_t word = 0;
-    for (int i = 0; i < 8; i++)
-        word = word << 8 | bytes[i];
-    return word;
+    uint64_t word; /* compilers do not see through a loop over bytes everywhere */
+    memcpy(&word, bytes, sizeof word);
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(word) : word;
 }
 
 static inline key key_from_network(const uint8_t *bytes) {

@@ -80,6 +80,7 @@ typedef struct port_box {
 typedef struct address_part {
     const void *level[MOST_LEVELS];
     uint32_t keys[MOST_LEVELS], levels, intervals, low_lines, halvings;
+    const fold *fold; /* IPv6 only, or tails */
     const tail *tails;
     const uint64_t *lows;
     uint32_t *lo, *hi; /* [rules]: first and last interval of each rule */
@@ -131,6 +132,9 @@ int take_rules(compiler *c, const uint32_t *rows, uint32_t count);
 /* addresses.c, ports.c. 0 or PASTORE_ERROR_NO_MEMORY. */
 int index_addresses(compiler *c, unsigned field);
 int index_ports(compiler *c);
+
+/* fold.c: how ends are folded whose high and low words are `values`, sorted and different. False if they cannot be. */
+bool fold_ends(const uint64_t *const values[2], const uint32_t counts[2], fold *out);
 
 /* classes.c: the classes of a field as the rules of a group see it. A run is a stretch of intervals in the same rules. */
 typedef struct field_classes {

@@ -18,8 +18,9 @@
  *
  * 1. Fields become small numbers. The rows cut an axis into elementary intervals; within one, no row can tell two values apart.
  *    Addresses: the interval's number is the number of interval ends that are less than the address. The ends are searched line
- * by line of cache, each line with one comparison of all its keys (side.h, address_index). Ports and protocol: three interval
- *    numbers select a cell of a small table that gives the port class; cells in the same rows have the same class.
+ * by line of cache, each line with one comparison of all its keys (side.h, address_index). Addresses of IPv6 are folded first:
+ * the gaps that no end lies in are cut out of both words, so that what is left is a key of 64 bits (fold.c). Ports and protocol:
+ * three interval numbers select a cell of a small table that gives the port class; cells in the same rows have the same class.
  * 2. Only (source interval, destination interval) remains. Intervals that the rows of a group cannot tell apart are a class.
  * Every interval has a record, with a word for each group, so one search of a field serves all groups.
  * 3. The matrix of classes, source by destination, is where tables explode. For some thousand rows it fits as it is (dense). For
@@ -73,7 +74,7 @@
  * Loads a packet, with lines of ends L deep (n ends take about log 17 of n for IPv4, log 9 for IPv6; the AVX-512 path holds the
  * upper levels in registers for 16 packets at once) and G groups:
  *
- *     search     2 L lines, compared whole; IPv6: 2 tails and 2 lines of low words more
+ *     search     2 L lines, compared whole; IPv6: two folds, or 2 tails and 2 lines of low words more
  *     records    2
  *     port class 1 to 4: the table of classes, and tables of intervals where the ends do not fit registers
  *     a group    2 where answers are direct, 3 with shapes or bands; 1 less if one of its fields has a single class
@@ -99,6 +100,7 @@
  *     build.c        validates and copies the rows, finds the sides, has each compiled, lays out the block
  *     rules.c        the rows of a side, without those that can never be the answer
  *     addresses.c    address intervals and the levels to search them
+ *     fold.c         addresses of IPv6 as keys of 64 bits
  *     ports.c        port classes
  *     classes.c      what a group cannot tell apart in a field
  *     rowset.c       the lists of a group, each kept once, and their shapes

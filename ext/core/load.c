@@ -1,6 +1,6 @@
 /* Bytes become a table, or a refusal.
  *
- * FORMAT, version 2
+ * FORMAT, version 3
  *
  * All numbers have the byte order of the machine that saved; there is nothing to convert, so a table can be used where it lies.
  *
@@ -22,10 +22,10 @@
  *
  * The block is laid out in exactly one way, the one of build.c, store.c and chunks.c: 64 zeros; for each family its rows and
  * their numbers; the sides (side_index of side.h); then for each side its actions and numbers; for the source and for the
- * destination the search levels, for IPv6 tails and low words, and the records; the port tables; for each group its cells,
- * answers, shapes and map; the chunks, for each chunk and field the starts, classes and sets; the ids and rows of the chunks.
- * Every array starts at the next multiple of 64, in the block and therefore in the file. Nothing is left to the file, so offsets
- * are only compared with what they must be.
+ * destination the search levels, for IPv6 the fold or tails and low words, and the records; the port tables; for each group its
+ * cells, answers, shapes and map; the chunks, for each chunk and field the starts, classes and sets; the ids and rows of the
+ * chunks. Every array starts at the next multiple of 64, in the block and therefore in the file. Nothing is left to the file, so
+ * offsets are only compared with what they must be.
  *
  * WHAT IS CHECKED, in this order, each with an error of its own: label, byte order, version, length, checksum; then everything
  * else. The checksum finds accidents. Against a file made on purpose stands validate.c, which proves, in time linear in the size,

@@ -103,15 +103,16 @@ static key *ends_of(side_check *k, unsigned field, uint32_t *count) {
 /* The interval of an address, found by counting ends level by level as side.h tells it. */
 static uint32_t counted_interval(const side_check *k, const address_view *view, key address) {
     const uint32_t line = k->family == IPV4 ? LINE4 : LINE6;
+    const uint64_t word = view->fold ? fold_key(view->fold, address) : address.high;
     size_t place = 0;
     for (uint32_t level = view->levels; level-- > 0;) {
         const size_t first = place * line;
         place = first;
         for (uint32_t i = 0; i < line; i++)
             place += k->family == IPV4 ? ((const uint32_t *)view->level[level])[first + i] < address.low
-                                       : ((const uint64_t *)view->level[level])[first + i] < address.high;
+                                       : ((const uint64_t *)view->level[level])[first + i] < word;
     }
-    if (k->family == IPV4)
+    if (k->family == IPV4 || view->fold)
         return (uint32_t)place;
     const tail *t = &view->tails[place];
     uint32_t interval = t->before;

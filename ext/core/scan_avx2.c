@@ -57,9 +57,30 @@ static ALWAYS_INLINE uint32_t search_top4(const address_view *view, const uint32
 }
 
 static ALWAYS_INLINE uint32_t search_top6(const address_view *view, const uint64_t *x, uint32_t *place, const unsigned n) {
-    memset(place, 0, n * sizeof *place);
-    (void)x;
-    return view->levels;
+    const uint32_t level = view->levels - 1, count = view->keys[level];
+    const uint64_t *keys = view->level[level];
+    const __m256i sign = _mm256_set1_epi64x((long long)(UINT64_C(1) << 63));
+    for (unsigned i = 0; i < n; i += 16) {
+        __m256i value[4], less[4];
+        UNROLL(4)
+        for (unsigned k = 0; k < 4; k++) {
+            value[k] = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)(x + i + 4 * k)), sign);
+            less[k] = _mm256_setzero_si256();
+        }
+        for (uint32_t j = 0; j < count; j++) {
+            const __m256i edge = _mm256_set1_epi64x((long long)(keys[j] ^ UINT64_C(1) << 63));
+            UNROLL(4)
+            for (unsigned k = 0; k < 4; k++)
+                less[k] = _mm256_sub_epi64(less[k], _mm256_cmpgt_epi64(value[k], edge));
+        }
+        UNROLL(2)
+        for (unsigned k = 0; k < 4; k += 2) { /* the lower halves of the counts, in their order */
+            const __m256i both = _mm256_or_si256(less[k], _mm256_slli_epi64(less[k + 1], 32));
+            const __m256i order = _mm256_permutevar8x32_epi32(both, _mm256_set_epi32(7, 5, 3, 1, 6, 4, 2, 0));
+            _mm256_store_si256((__m256i *)(void *)(place + i + 4 * k), _mm256_slli_epi32(order, 3));
+        }
+    }
+    return level;
 }
 
 static ALWAYS_INLINE bool small_records4(const address_view *view, const uint32_t *x, uint32_t *place, const unsigned n) {
@@ -76,6 +97,33 @@ static ALWAYS_INLINE void split_addresses(const uint8_t *addresses, uint64_t *hi
             _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *)(const void *)(addresses + (size_t)i * 16 + 32)), turn);
         _mm256_store_si256((__m256i *)(void *)(high + i), _mm256_permute4x64_epi64(_mm256_unpacklo_epi64(a, b), 0xd8));
         _mm256_store_si256((__m256i *)(void *)(low + i), _mm256_permute4x64_epi64(_mm256_unpackhi_epi64(a, b), 0xd8));
+    }
+}
+
+/* Values with their sign bits turned. */
+static ALWAYS_INLINE __m256i fold_values(const fold_word *w, __m256i x) {
+    const long long sign = (long long)(UINT64_C(1) << 63);
+    __m256i shift = _mm256_set1_epi64x((long long)w->shift[0]), top = _mm256_set1_epi64x((long long)w->top[0] ^ sign);
+    for (uint32_t k = 1; k < w->windows; k++) {
+        const __m256i behind = _mm256_cmpgt_epi64(x, _mm256_set1_epi64x((long long)w->last[k - 1] ^ sign));
+        shift = _mm256_blendv_epi8(shift, _mm256_set1_epi64x((long long)w->shift[k]), behind);
+        top = _mm256_blendv_epi8(top, _mm256_set1_epi64x((long long)w->top[k] ^ sign), behind);
+    }
+    const __m256i shifted = _mm256_sub_epi64(x, shift);
+    return _mm256_blendv_epi8(shifted, top, _mm256_cmpgt_epi64(shifted, top));
+}
+
+static ALWAYS_INLINE void fold_addresses(const fold *f, const uint8_t *addresses, uint64_t *keys, const unsigned n) {
+    uint64_t high[BLOCK] LINE_ALIGNED, low[BLOCK] LINE_ALIGNED;
+    const __m256i sign = _mm256_set1_epi64x((long long)(UINT64_C(1) << 63));
+    const __m128i low_bits = _mm_cvtsi32_si128((int)f->low_bits);
+    split_addresses(addresses, high, low, n);
+    for (unsigned i = 0; i < n; i += 4) {
+        const __m256i h =
+            fold_values(&f->word[0], _mm256_xor_si256(_mm256_load_si256((const __m256i *)(void *)(high + i)), sign));
+        const __m256i l = fold_values(&f->word[1], _mm256_xor_si256(_mm256_load_si256((const __m256i *)(void *)(low + i)), sign));
+        const __m256i shifted = _mm256_sll_epi64(h, low_bits); /* the sign bit goes: where there are ends, there are low bits */
+        _mm256_store_si256((__m256i *)(void *)(keys + i), _mm256_or_si256(shifted, _mm256_xor_si256(l, sign)));
     }
 }
 

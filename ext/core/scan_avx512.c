@@ -182,14 +182,42 @@ static ALWAYS_INLINE bool small_records4(const address_view *view, const uint32_
     return true;
 }
 
-static ALWAYS_INLINE void split_addresses(const uint8_t *addresses, uint64_t *high, uint64_t *low, const unsigned n) {
+/* The words of eight addresses. */
+static ALWAYS_INLINE void split_eight(const uint8_t *addresses, __m512i *high, __m512i *low) {
     const __m512i turn = _mm512_broadcast_i32x4(_mm_set_epi8(8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
     const __m512i even = _mm512_set_epi64(14, 12, 10, 8, 6, 4, 2, 0), odd = _mm512_set_epi64(15, 13, 11, 9, 7, 5, 3, 1);
+    const __m512i a = _mm512_shuffle_epi8(_mm512_loadu_si512(addresses), turn);
+    const __m512i b = _mm512_shuffle_epi8(_mm512_loadu_si512(addresses + 64), turn);
+    *high = _mm512_permutex2var_epi64(a, even, b);
+    *low = _mm512_permutex2var_epi64(a, odd, b);
+}
+
+static ALWAYS_INLINE void split_addresses(const uint8_t *addresses, uint64_t *high, uint64_t *low, const unsigned n) {
     for (unsigned i = 0; i < n; i += 8) {
-        const __m512i a = _mm512_shuffle_epi8(_mm512_loadu_si512(addresses + (size_t)i * 16), turn);
-        const __m512i b = _mm512_shuffle_epi8(_mm512_loadu_si512(addresses + (size_t)i * 16 + 64), turn);
-        _mm512_store_si512(high + i, _mm512_permutex2var_epi64(a, even, b));
-        _mm512_store_si512(low + i, _mm512_permutex2var_epi64(a, odd, b));
+        __m512i h, l;
+        split_eight(addresses + (size_t)i * 16, &h, &l);
+        _mm512_store_si512(high + i, h);
+        _mm512_store_si512(low + i, l);
+    }
+}
+
+static ALWAYS_INLINE __m512i fold_values(const fold_word *w, __m512i x) {
+    __m512i shift = _mm512_set1_epi64((long long)w->shift[0]), top = _mm512_set1_epi64((long long)w->top[0]);
+    for (uint32_t k = 1; k < w->windows; k++) {
+        const __mmask8 behind = _mm512_cmpgt_epu64_mask(x, _mm512_set1_epi64((long long)w->last[k - 1]));
+        shift = _mm512_mask_set1_epi64(shift, behind, (long long)w->shift[k]);
+        top = _mm512_mask_set1_epi64(top, behind, (long long)w->top[k]);
+    }
+    return _mm512_min_epu64(_mm512_sub_epi64(x, shift), top);
+}
+
+static ALWAYS_INLINE void fold_addresses(const fold *f, const uint8_t *addresses, uint64_t *keys, const unsigned n) {
+    const __m128i low_bits = _mm_cvtsi32_si128((int)f->low_bits);
+    for (unsigned i = 0; i < n; i += 8) {
+        __m512i high, low;
+        split_eight(addresses + (size_t)i * 16, &high, &low);
+        high = _mm512_sll_epi64(fold_values(&f->word[0], high), low_bits);
+        _mm512_store_si512(keys + i, _mm512_or_si512(high, fold_values(&f->word[1], low)));
     }
 }
 

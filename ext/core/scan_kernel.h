@@ -15,8 +15,10 @@
  *   - the keys that fill a level up to whole lines are the largest; level k + 1 has (keys of level k - 1) / LINE keys, or none
  *     if level k has no more than a line; the top level has at most a line of keys. Then a count never exceeds the number of
  * keys, and a count at level k + 1 is the number of a line of level k. Order of keys is not needed for safety.
- *   - IPv4: keys[0] < intervals. IPv6: level 0 has at least one filling key; there are keys[0] + 1 tails; line + line_count (at
- *     least line + 1) of a tail is at most low_lines; before + keys in its lines that are not the largest word < intervals.
+ *   - IPv4, and IPv6 if folded: keys[0] < intervals; of a fold, at most MOST_WINDOWS windows, and the last of `last` is the
+ * largest value, so what is folded, whatever comes of it, is a key. IPv6 in tails: level 0 has at least one filling key; there
+ * are keys[0] + 1 tails; line + line_count (at least line + 1) of a tail is at most low_lines; before + keys in its lines that
+ * are not the largest word < intervals.
  *   - intervals_of and protocol hold numbers below those of intervals; ends are filled up with 0xffff, and there are fewer ends
  *     than intervals; classes hold numbers below class_count; map below `classes` of its group, or class_count is.
  *   - of a group: the largest word of major + that of minor < cell_count <= 2^32; of PAIR_ONE, every word is a payload; of bands,
@@ -80,8 +82,9 @@ static ALWAYS_INLINE uint32_t search_top6(const address_view *view, const uint64
 /* For a small index of a side with one group: the record words, and true; or false. */
 static ALWAYS_INLINE bool small_records4(const address_view *view, const uint32_t *x, uint32_t *place, unsigned n);
 
-/* Addresses of IPv6 as pairs of words. */
+/* Addresses of IPv6 as pairs of words, and as keys. */
 static ALWAYS_INLINE void split_addresses(const uint8_t *addresses, uint64_t *high, uint64_t *low, unsigned n);
+static ALWAYS_INLINE void fold_addresses(const fold *f, const uint8_t *addresses, uint64_t *keys, unsigned n);
 
 /* Cells of the three-dimensional table of port classes. */
 static ALWAYS_INLINE void port_cells(const port_view *view, const side_packets *p, size_t at, uint32_t *cells, unsigned n);
@@ -122,6 +125,12 @@ static ALWAYS_INLINE uint32_t low_words(const address_view *view, const tail *t,
         while (left > 1)
             halve_lines(lines, x, &line, &left);
     return line * LINE6 + line6(lines + (size_t)line * LINE6, x);
+}
+
+/* The key of an address, as fold_key() has it: the window of a value is the number of them that end before it. */
+static ALWAYS_INLINE uint64_t key_of_address(const fold *f, key x) {
+    const fold_word *high = &f->word[0], *low = &f->word[1];
+    return fold_within(high, x.high, line6(high->last, x.high)) << f->low_bits | fold_within(low, x.low, line6(low->last, x.low));
 }
 
 /* From the number of high words less than that of an address to its interval. */
@@ -184,13 +193,45 @@ static ALWAYS_INLINE bool address_pass4(const address_view *side, const uint32_t
     return false;
 }
 
-static ALWAYS_INLINE void address_pass6(const address_view *side, const uint8_t *x, uint32_t groups, uint32_t *place,
-                                        const unsigned n, const bool only) {
+/* The lines of the lowest level in which the search for each x ends. */
+static ALWAYS_INLINE uint32_t search_levels6(const address_view *view, const uint64_t *x, uint32_t *place, const unsigned n) {
+    uint32_t level = search_top6(view, x, place, n);
+    for (; level > 1; level--) {
+        const uint64_t *lines = view->level[level - 1];
+        UNROLL(4)
+        for (unsigned i = 0; i < n; i++) {
+            const size_t first = place[i];
+            place[i] = ((uint32_t)first + line6(lines + first, x[i])) * LINE6;
+        }
+    }
+    return level;
+}
+
+static ALWAYS_INLINE void folded_pass6(const address_view *view, const uint64_t *x, uint32_t groups, uint32_t *place,
+                                       const unsigned n, const bool only) {
+    const uint32_t level = search_levels6(view, x, place, n);
+    const bool large = (uint64_t)view->intervals * groups * sizeof *view->records > LARGE_RECORDS;
+    const uint64_t *lines = view->level[0];
+    if (level == 0) {
+        for (unsigned i = 0; i < n; i++)
+            keep_place(view, place[i] / LINE6, groups, &place[i], only, false);
+    } else {
+        UNROLL(4)
+        for (unsigned i = 0; i < n; i++) {
+            const size_t first = place[i];
+            keep_place(view, (uint32_t)first + line6(lines + first, x[i]), groups, &place[i], only, large);
+        }
+    }
+}
+
+static NEVER_INLINE void tails_pass6(const address_view *side, const uint8_t *x, uint32_t groups, uint32_t *place,
+                                     const unsigned n, const bool only) {
     const address_view view = *side;
     uint64_t high[BLOCK] LINE_ALIGNED, low[BLOCK] LINE_ALIGNED;
     split_addresses(x, high, low, n);
-    for (uint32_t level = search_top6(&view, high, place, n); level > 0; level--) {
-        const uint64_t *lines = view.level[level - 1];
+    uint32_t level = search_levels6(&view, high, place, n);
+    if (level) {
+        const uint64_t *lines = view.level[0];
         UNROLL(4)
         for (unsigned i = 0; i < n; i++) {
             const size_t first = place[i];
@@ -204,6 +245,18 @@ static ALWAYS_INLINE void address_pass6(const address_view *side, const uint8_t 
     else
         for (unsigned i = 0; i < n; i++)
             keep_place(&view, finish_search6(&view, place[i] / LINE6, high[i], low[i], false), groups, &place[i], only, large);
+}
+
+static ALWAYS_INLINE void address_pass6(const address_view *side, const uint8_t *x, uint32_t groups, uint32_t *place,
+                                        const unsigned n, const bool only) {
+    if (!side->fold) {
+        tails_pass6(side, x, groups, place, n, only);
+        return;
+    }
+    const address_view view = *side;
+    uint64_t keys[BLOCK] LINE_ALIGNED;
+    fold_addresses(view.fold, x, keys, n);
+    folded_pass6(&view, keys, groups, place, n, only);
 }
 
 /* Ports */
@@ -493,11 +546,14 @@ static ALWAYS_INLINE size_t interval4(const address_view *view, uint32_t x) {
 
 static ALWAYS_INLINE size_t interval6(const address_view *view, key x) {
     size_t first = 0;
+    const uint64_t word = view->fold ? key_of_address(view->fold, x) : x.high;
     KEEP_ROLLED
     for (const void *const *level = view->level + view->levels - 1; level > view->level; level--)
-        first = (first + line6((const uint64_t *)*level + first, x.high)) * LINE6;
+        first = (first + line6((const uint64_t *)*level + first, word)) * LINE6;
     const uint64_t *lines = view->level[0];
-    return finish_search6(view, (uint32_t)first + line6(lines + first, x.high), x.high, x.low, false);
+    if (view->fold)
+        return first + line6(lines + first, word);
+    return finish_search6(view, (uint32_t)first + line6(lines + first, word), x.high, x.low, false);
 }
 
 static ALWAYS_INLINE uint32_t port_interval(const port_view *view, unsigned axis, uint16_t port) {

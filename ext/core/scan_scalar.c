@@ -49,19 +49,16 @@ static ALWAYS_INLINE bool small_records4(const address_view *view, const uint32_
     return false;
 }
 
-static ALWAYS_INLINE uint64_t load_word(const uint8_t *bytes) {
-    uint64_t word = 0;
-    UNROLL(8)
-    for (int i = 0; i < 8; i++)
-        word = word << 8 | bytes[i];
-    return word;
-}
-
 static ALWAYS_INLINE void split_addresses(const uint8_t *addresses, uint64_t *high, uint64_t *low, const unsigned n) {
     for (unsigned i = 0; i < n; i++) {
-        high[i] = load_word(addresses + (size_t)i * 16);
-        low[i] = load_word(addresses + (size_t)i * 16 + 8);
+        high[i] = word_from_network(addresses + (size_t)i * 16);
+        low[i] = word_from_network(addresses + (size_t)i * 16 + 8);
     }
+}
+
+static ALWAYS_INLINE void fold_addresses(const fold *f, const uint8_t *addresses, uint64_t *keys, const unsigned n) {
+    for (unsigned i = 0; i < n; i++)
+        keys[i] = key_of_address(f, key_from_network(addresses + (size_t)i * 16));
 }
 
 /* Up to FEW_PORT_ENDS are compared with several packets at once; more are looked up. */

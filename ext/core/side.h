@@ -16,6 +16,7 @@ enum {
     LINE6 = 8,            /* high words of ends of IPv6 intervals in a cache line */
     PORT_LINE = 32,       /* ends of port intervals in a cache line */
     MOST_LEVELS = 12,     /* of a search tree over ends */
+    MOST_WINDOWS = 8,     /* that a word of IPv6 addresses is cut into; fills a line */
     MOST_GROUPS = 4,      /* of a side */
     MOST_PORT_ENDS = 127, /* up to which the ends of port intervals are kept beside the table of 65536 */
     FEW_PORT_ENDS = 15    /* up to which there is no table of 65536 */
@@ -30,14 +31,46 @@ enum {
  * k + 1 less than x say which line of level k the count goes on in. Every level is filled up with the largest key to whole lines
  * (at least one), which counts as no key, as nothing is larger. The top level has one line.
  *
- * IPv6: an end has a high and a low word. Level 0 holds the different high words, sorted, and at least one filling key, so that
- * there is a key behind the last one; the levels above it are made as for IPv4, with lines of LINE6. If j high words are less
+ * IPv6, folded (fold.c): level 0 holds the ends as keys of 64 bits, the levels above it are made as for IPv4, with lines of
+ * LINE6.
+ *
+ * IPv6 in tails, where that cannot be: an end has a high and a low word. Level 0 holds the different high words, sorted, and at
+ * least one filling key, so that there is a key behind the last one; the levels above it are the same. If j high words are less
  * than the high word of x, then tails[j] tells the rest: `before` ends have smaller high words than highs[j], and if x has this
  * very high word, the low words of its ends less than that of x count too. They are sorted, in `line_count` lines of LINE6 from
  * line `line` on, filled up with the largest word. (A low word that is the largest need not be kept: it is never counted.) tails
  * has one entry more than there are high words; the last has no line. Line 0 of the low words holds only the largest word, for
  * tails that keep none.
  */
+typedef struct fold_word {
+    uint64_t last[MOST_WINDOWS];  /* value before the next window; the largest for the last and for those that are not there */
+    uint64_t shift[MOST_WINDOWS]; /* taken off a value in the window, */
+    uint64_t top[MOST_WINDOWS];   /* which gives at most this */
+    uint32_t windows, reserved;
+} fold_word;
+
+typedef struct fold {
+    fold_word word[2]; /* high, low */
+    uint32_t low_bits, reserved;
+} fold;
+
+/* What a value is folded to that lies in window k. */
+static inline uint64_t fold_within(const fold_word *w, uint64_t x, uint32_t k) {
+    const uint64_t shifted = x - w->shift[k];
+    return shifted < w->top[k] ? shifted : w->top[k];
+}
+
+static inline uint64_t fold_value(const fold_word *w, uint64_t x) {
+    uint32_t k = 0;
+    while (w->last[k] < x) /* the last of them is the largest */
+        k++;
+    return fold_within(w, x, k);
+}
+
+static inline uint64_t fold_key(const fold *f, key x) {
+    return fold_value(&f->word[0], x.high) << f->low_bits | fold_value(&f->word[1], x.low);
+}
+
 typedef struct tail {
     uint32_t before, line, line_count, reserved;
 } tail;
@@ -45,8 +78,9 @@ typedef struct tail {
 typedef struct address_index {
     uint64_t level[MOST_LEVELS]; /* uint32_t or uint64_t, in lines; level 0 first */
     uint32_t keys[MOST_LEVELS];  /* of each level, the filling not counted */
-    uint64_t tails;              /* tail [keys[0] + 1]; IPv6 only */
-    uint64_t lows;               /* uint64_t [low_lines][LINE6]; IPv6 only */
+    uint64_t fold;               /* fold; IPv6 only, or: */
+    uint64_t tails;              /* tail [keys[0] + 1] */
+    uint64_t lows;               /* uint64_t [low_lines][LINE6] */
     uint64_t records;            /* uint32_t [intervals][groups] */
     uint32_t levels, intervals, low_lines, reserved;
 } address_index;
@@ -165,6 +199,7 @@ typedef struct side_index {
 typedef struct address_view {
     const void *level[MOST_LEVELS];
     uint32_t keys[MOST_LEVELS];
+    const fold *fold; /* NULL if there are tails */
     const tail *tails;
     const uint64_t *lows;
     const uint32_t *records;

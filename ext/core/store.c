@@ -35,6 +35,8 @@ size_t stored_bytes(const compiler *c) {
         const address_part *p = &c->address[f];
         for (uint32_t k = 0; k < p->levels; k++)
             bytes += array(level_keys(c, p, k), key_size(c));
+        if (p->fold)
+            bytes += array(1, sizeof(fold));
         if (p->tails)
             bytes += array((size_t)p->keys[0] + 1, sizeof(tail)) + array((size_t)p->low_lines * LINE6, sizeof(uint64_t));
     }
@@ -59,6 +61,8 @@ static int store_address(block *b, const compiler *c, const candidate *k, unsign
     memcpy(to->keys, p->keys, sizeof to->keys);
     for (uint32_t level = 0; !error && level < p->levels; level++)
         error = block_copy(b, p->level[level], level_keys(c, p, level), key_size(c), &to->level[level]);
+    if (!error && p->fold)
+        error = block_copy(b, p->fold, 1, sizeof *p->fold, &to->fold);
     if (!error && p->tails)
         error = block_copy(b, p->tails, (size_t)p->keys[0] + 1, sizeof(tail), &to->tails);
     if (!error && p->tails)

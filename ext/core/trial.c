@@ -84,7 +84,8 @@ void view_candidate(const compiler *c, const candidate *k, side_view *view) {
     for (unsigned f = SRC; f <= DST; f++) {
         const address_part *p = &c->address[f];
         address_view *to = &view->address[f];
-        *to = (address_view){.tails = p->tails,
+        *to = (address_view){.fold = p->fold,
+                             .tails = p->tails,
                              .lows = p->lows,
                              .records = k->records[f],
                              .levels = p->levels,

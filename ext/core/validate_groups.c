@@ -35,13 +35,18 @@ static bool levels_are_counted(enum family family, const address_index *index) {
 
 static bool address_lies_well(proof *p, enum family family, const address_index *index, uint32_t groups) {
     if (!levels_are_counted(family, index) || index->reserved || index->intervals <= index->keys[0] ||
-        (family == IPV4 && (index->tails || index->lows || index->low_lines || index->intervals != index->keys[0] + 1)))
+        (family == IPV4 && index->fold) ||
+        ((family == IPV4 || index->fold) &&
+         (index->tails || index->lows || index->low_lines || index->intervals != index->keys[0] + 1)))
         return false;
     for (uint32_t k = 0; k < index->levels; k++)
         if (!takes(p, index->level[k], stored_keys(family, index, k), family == IPV4 ? sizeof(uint32_t) : sizeof(uint64_t)))
             return false;
-    if (family == IPV6 && (!takes(p, index->tails, (uint64_t)index->keys[0] + 1, sizeof(tail)) || index->low_lines == 0 ||
-                           !takes(p, index->lows, (uint64_t)index->low_lines * LINE6, sizeof(uint64_t))))
+    if (index->fold && !takes(p, index->fold, 1, sizeof(fold)))
+        return false;
+    if (family == IPV6 && !index->fold &&
+        (!takes(p, index->tails, (uint64_t)index->keys[0] + 1, sizeof(tail)) || index->low_lines == 0 ||
+         !takes(p, index->lows, (uint64_t)index->low_lines * LINE6, sizeof(uint64_t))))
         return false;
     return takes(p, index->records, (uint64_t)index->intervals * groups, sizeof(uint32_t));
 }
@@ -171,6 +176,57 @@ static bool levels6_are_sound(const pastore_table *table, const address_index *i
     return true;
 }
 
+/* Windows follow each other, before and after they are folded, and take no more room then, so nothing overflows; what is folded
+ * has at most `bits`. */
+static bool windows_are_sound(const fold_word *w, unsigned bits) {
+    uint64_t first = 0, offset = 0;
+    if (w->windows == 0 || w->windows > MOST_WINDOWS || w->reserved || w->last[MOST_WINDOWS - 1] != UINT64_MAX)
+        return false;
+    for (uint32_t k = 0; k < MOST_WINDOWS; k++) {
+        if (k >= w->windows) {
+            if (w->last[k] != UINT64_MAX || w->shift[k] || w->top[k])
+                return false;
+            continue;
+        }
+        const bool final = k + 1 == w->windows;
+        const uint64_t kept = w->top[k] - offset; /* so many values are kept apart */
+        if (w->shift[k] != first - offset || w->top[k] < offset || w->last[k] < first ||
+            (kept && kept - final > w->last[k] - first) || (w->last[k] == UINT64_MAX) != final)
+            return false;
+        first = w->last[k] + 1;
+        offset = w->top[k] + 1;
+    }
+    return bits == 64 || w->top[w->windows - 1] >> bits == 0;
+}
+
+/* The value that is folded to this one, and no other; false if there is no such value. */
+static bool unfold(const fold_word *w, uint64_t folded, uint64_t *value) {
+    uint32_t k = 0;
+    while (k + 1 < w->windows && folded > w->top[k])
+        k++;
+    *value = folded + w->shift[k];
+    return folded < w->top[k];
+}
+
+static bool unfold_key(const fold *f, uint64_t folded, key *end) {
+    return unfold(&f->word[0], folded >> f->low_bits, &end->high) &
+           unfold(&f->word[1], folded & (((uint64_t)1 << f->low_bits) - 1), &end->low);
+}
+
+/* Every key is an end that no other address is folded to. */
+static bool fold_is_sound(const pastore_table *table, const address_index *index) {
+    const fold *f = at(table, index->fold);
+    const uint64_t *keys = at(table, index->level[0]);
+    key end;
+    if (f->low_bits >= 64 || f->reserved || !windows_are_sound(&f->word[0], 64 - f->low_bits) ||
+        !windows_are_sound(&f->word[1], f->low_bits))
+        return false;
+    for (uint32_t i = 0; i < index->keys[0]; i++)
+        if (!unfold_key(f, keys[i], &end) || (end.high & end.low) == UINT64_MAX) /* the end of the last interval is not kept */
+            return false;
+    return true;
+}
+
 /* How many low words of a tail are not filling, if they rise and are followed by nothing but filling; else more than there is
  * room for. */
 static uint64_t count_lows(const uint64_t *lows, uint64_t room) {
@@ -212,9 +268,20 @@ static bool tails_are_sound(const pastore_table *table, const address_index *ind
            !tails[n].reserved;
 }
 
+static bool ends_are_sound(const pastore_table *table, enum family family, const address_index *index) {
+    if (family == IPV4)
+        return levels4_are_sound(table, index);
+    return levels6_are_sound(table, index) && (index->fold ? fold_is_sound(table, index) : tails_are_sound(table, index));
+}
+
 key interval_end(const pastore_table *table, enum family family, const address_index *index, uint32_t interval) {
     if (family == IPV4)
         return (key){0, ((const uint32_t *)at(table, index->level[0]))[interval]};
+    if (index->fold) {
+        key end;
+        unfold_key(at(table, index->fold), ((const uint64_t *)at(table, index->level[0]))[interval], &end);
+        return end;
+    }
     const tail *tails = at(table, index->tails);
     uint32_t t = 0;
     for (uint32_t n = index->keys[0]; n > 1;) { /* the last tail that begins there or before */
@@ -589,8 +656,7 @@ bool groups_are_sound(proof *p, enum family family, const side_index *side) {
         return true;
     p->claim = "the ends of intervals rise, level over level";
     for (unsigned f = SRC; f <= DST; f++)
-        if (family == IPV4 ? !levels4_are_sound(table, &side->address[f])
-                           : !levels6_are_sound(table, &side->address[f]) || !tails_are_sound(table, &side->address[f]))
+        if (!ends_are_sound(table, family, &side->address[f]))
             return false;
     p->claim = "every port and protocol has its interval, every cell of them a class";
     if (side->ports.class_count && !ports_are_sound(table, &side->ports))

@@ -27,7 +27,8 @@ uint32_t halvings_of(const tail *tails, uint32_t count) {
 }
 
 static void view_address(const pastore_table *table, const address_index *index, address_view *view) {
-    *view = (address_view){.tails = place(table, index->tails),
+    *view = (address_view){.fold = place(table, index->fold),
+                           .tails = place(table, index->tails),
                            .lows = place(table, index->lows),
                            .records = place(table, index->records),
                            .levels = index->levels,

@@ -16,7 +16,7 @@ enum { ROWS = 260, MANY = 6000 };
 static pastore_row rows[MANY];
 static unsigned long refused;
 static unsigned reached;
-static bool mapped, banded;
+static bool mapped, banded, in_folds, in_tail_lines;
 static pastore_table *table;
 static const side_index *side;
 
@@ -148,19 +148,55 @@ static void trees4(address_index *index) {
         FORGE(upper[index->keys[level] - 1], upper[index->keys[level] - 1] - 1, ENDS);
     }
     FORGE(index->tails, 64, TREES);
+    FORGE(index->fold, 64, TREES);
 }
 
-static void trees6(address_index *index) {
-    uint64_t *keys = in(index->level[0]), *lows = in(index->lows);
-    tail *tails = in(index->tails);
+static void folded(address_index *index) {
+    in_folds = true;
+    uint64_t *keys = in(index->level[0]);
+    fold *f = in(index->fold);
     const uint32_t n = index->keys[0];
-    if (n > 1)
-        FORGE(keys[n / 2], keys[n / 2 - 1], ENDS);
-    FORGE(keys[n], UINT64_MAX - 1, ENDS);
-    for (uint32_t level = 1; level < index->levels; level++) {
-        uint64_t *upper = in(index->level[level]);
-        FORGE(upper[0], upper[0] + 1, ENDS);
+    FORGE(keys[n - 1], keys[n - 1] | (((uint64_t)1 << f->low_bits) - 1), ENDS);
+    FORGE(f->low_bits, 64, ENDS);
+    FORGE(f->low_bits, 64 + f->low_bits, ENDS); /* by which many processors shift as by low_bits */
+    FORGE(f->reserved, 1, ENDS);
+    for (unsigned k = 0; k < 2; k++) {
+        fold_word *w = &f->word[k];
+        const uint32_t final = w->windows - 1;
+        FORGE(w->windows, 0, ENDS);
+        FORGE(w->windows, MOST_WINDOWS + 1, ENDS);
+        FORGE(w->windows, w->windows + 1, ENDS);
+        FORGE(w->reserved, 1, ENDS);
+        FORGE(w->shift[0], 1, ENDS);
+        FORGE(w->last[final], UINT64_MAX - 1, ENDS);
+        FORGE(w->last[MOST_WINDOWS - 1], UINT64_MAX - 1, ENDS);
+        FORGE(w->top[final], 0, ENDS);
+        FORGE(w->top[final], UINT64_MAX >> (k ? 64 - f->low_bits - 1 : f->low_bits) | (uint64_t)1 << 63, ENDS);
+        if (final < MOST_WINDOWS - 1) {
+            FORGE(w->shift[MOST_WINDOWS - 1], 1, ENDS);
+            FORGE(w->top[MOST_WINDOWS - 1], 1, ENDS);
+        }
+        for (uint32_t i = 0; i < final; i++) {
+            FORGE(w->last[i], w->last[i] + 1, ENDS);
+            FORGE(w->last[i], UINT64_MAX, ENDS);
+            FORGE(w->top[i], w->top[i] + 1, ENDS);
+            FORGE(w->shift[i + 1], w->shift[i + 1] - 1, ENDS);
+        }
     }
+    FORGE(index->tails, 64, TREES);
+    FORGE(index->lows, 64, TREES);
+    FORGE(index->low_lines, 1, TREES);
+    FORGE(index->fold, index->fold + BLOCK_ALIGN, TREES);
+    FORGE(index->fold, 0, TREES);
+    FORGE(index->keys[0], index->keys[0] + 1, TREES);
+    FORGE(index->intervals, index->intervals + 1, TREES);
+}
+
+static void in_tails(address_index *index) {
+    const uint32_t n = index->keys[0];
+    uint64_t *lows = in(index->lows);
+    tail *tails = in(index->tails);
+    in_tail_lines |= index->low_lines > 10;
     FORGE(tails[0].before, 1, ENDS);
     FORGE(tails[n].before, tails[n].before - 1, ENDS);
     FORGE(tails[n].line_count, 1, ENDS);
@@ -175,13 +211,27 @@ static void trees6(address_index *index) {
                 FORGE(lows[(size_t)tails[t].line * LINE6 + 1], lows[(size_t)tails[t].line * LINE6], ENDS);
         }
     FORGE(index->low_lines, index->low_lines + 1, TREES);
+    FORGE(index->fold, 64, TREES);
+}
+
+static void trees6(address_index *index) {
+    uint64_t *keys = in(index->level[0]);
+    const uint32_t n = index->keys[0];
+    if (n > 1)
+        FORGE(keys[n / 2], keys[n / 2 - 1], ENDS);
+    FORGE(keys[n], UINT64_MAX - 1, ENDS);
+    for (uint32_t level = 1; level < index->levels; level++) {
+        uint64_t *upper = in(index->level[level]);
+        FORGE(upper[0], upper[0] + 1, ENDS);
+    }
+    (index->fold ? folded : in_tails)(index);
 }
 
 static void addresses(side_index *s, enum family family) {
     for (unsigned f = SRC; f <= DST; f++) {
         address_index *index = &s->address[f];
         (family == IPV4 ? trees4 : trees6)(index);
-        if (family == IPV4) { /* with IPv6 several ends may share a key */
+        if (family == IPV4) { /* of IPv6 in tails several ends may share a key */
             FORGE(index->keys[0], index->keys[0] + 1, TREES);
             FORGE(index->intervals, index->intervals + 1, TREES);
         }
@@ -408,6 +458,9 @@ static void chunks(side_index *s) {
     }
 }
 
+/* Hosts of IPv6 have low words from anywhere, so their ends cannot be folded. */
+static bool scattered;
+
 /* Rows as sites have them, or as rows of few services, of which port tables stay small. */
 static void draw_rows(uint8_t family, size_t n) {
     common_family = family;
@@ -421,7 +474,9 @@ static void draw_rows(uint8_t family, size_t n) {
                 continue;
             lo[0] = hi[0] = family == 6 ? 0x20010DB800000000u + draw(9) : 0;
             lo[1] = 0x0A000000u + draw(4000) * 8;
-            hi[1] = lo[1] + (draw(2) ? 0 : 7);
+            if (scattered)
+                lo[1] *= 0x9E3779B97F4A7C15u;
+            hi[1] = lo[1] + (draw(2) || lo[1] > UINT64_MAX - 7 ? 0 : 7);
         }
         if (draw(3)) {
             rows[i].sport_lo = 0, rows[i].sport_hi = UINT16_MAX;
@@ -498,16 +553,19 @@ int main(int argc, char **argv) {
     state = strtoull(argv[1], NULL, 10);
     for (uint8_t family = 4; family <= 6; family += 2)
         for (int verdict = PASTORE_VERDICT_RULE; verdict <= PASTORE_VERDICT_ACTION; verdict++) {
-            for (unsigned layout = 0; layout < LAYOUTS; layout++) {
-                draw_rows(family, ROWS);
-                try_table(family, LAYOUTS_BY_NAME[layout], verdict, ROWS);
-            }
+            for (unsigned layout = 0; layout < LAYOUTS; layout++)
+                for (int far = 0; far <= (family == 6); far++) {
+                    scattered = far;
+                    draw_rows(family, ROWS);
+                    try_table(family, LAYOUTS_BY_NAME[layout], verdict, ROWS);
+                }
+            scattered = false;
             draw_services(family, MANY);
             try_table(family, "four/small", verdict, MANY);
             draw_bands(family, 4 * ROWS);
             try_table(family, "one/bands", verdict, 4 * ROWS);
         }
-    if (reached != (1u << LAYOUTS) - 1 || !mapped || !banded)
+    if (reached != (1u << LAYOUTS) - 1 || !mapped || !banded || !in_folds || !in_tail_lines)
         fail("some layout was not tried", reached, mapped);
     printf("%lu refused\n", refused);
     return 0;

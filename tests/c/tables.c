@@ -230,6 +230,18 @@ static void all_but_one(pastore_row *row) {
 
 static uint64_t first_turn; /* so that seeds differ from the first round on */
 
+/* Hosts of IPv6 as drawn at random: the same rows in the same order, with low words so far apart that they cannot be folded. */
+static void scatter(void) {
+    uint64_t place[1024], at = 0;
+    for (size_t i = 0; i < 1024; i++)
+        place[i] = at += 1 + draw(UINT64_MAX / 1100);
+    for (size_t i = 0; i < row_count; i++) {
+        uint64_t *lows[] = {&rows[i].src_lo[1], &rows[i].src_hi[1], &rows[i].dst_lo[1], &rows[i].dst_hi[1]};
+        for (unsigned k = 0; rows[i].family == 6 && k < 4; k++)
+            *lows[k] = *lows[k] && *lows[k] < 1024 ? place[*lows[k]] : *lows[k];
+    }
+}
+
 static void draw_site_rows(long round) {
     static const uint64_t nets[] = {1, 3, 20, 90},
                           services[] = {5, 30, 55, 130}; /* ends in registers, in tables of bytes, of words */
@@ -252,6 +264,8 @@ static void draw_site_rows(long round) {
         rows[i].rank = (int32_t)i, rows[i].filter = (int32_t)i;
         rows[i].action = (uint8_t)(1 + draw(3));
     }
+    if (round / 4 % 2)
+        scatter();
 }
 
 static void draw_rows(void) {

@@ -57,7 +57,7 @@ _COLUMNS: Final = (
         "another packet's address",
         isa="scalar",
     ),
-    Mutant("columns.h", "word << 8 | bytes[i]", "word << 8 | bytes[7 - i]", "addresses in the wrong byte order", isa="scalar"),
+    Mutant("columns.h", "? __builtin_bswap64(word) : word", "? word : word", "addresses in the wrong byte order", isa="scalar"),
     Mutant(
         "columns.h",
         "{word_from_network(bytes), word_from_network(bytes + 8)}",
@@ -454,6 +454,35 @@ _LOOKUP: Final = (
     ),
 )
 
+_FOLD: Final = (
+    Mutant(
+        "fold.c", "w->gaps[place - 1].width < g.width", "w->gaps[place - 1].width > g.width", "the narrowest gaps are cut out"
+    ),
+    Mutant("fold.c", "w->values[0] + 1, i};", "0, i};", "there is no gap before the first value"),
+    Mutant(
+        "fold.c", "w->values[next - 1] - first + 1;", "w->values[next - 1] - first;", "what is behind a value is folded onto it"
+    ),
+    Mutant("fold.c", "if (most == 0)\n                return false;", "", "all values are none"),
+    Mutant("fold.c", "w->values[next] - 1 : UINT64_MAX;", "w->values[next] : UINT64_MAX;", "windows begin one late"),
+    Mutant("fold.c", "offset = out->top[k] + 1;", "offset = out->top[k];", "the gap is folded onto the value behind it"),
+    Mutant("fold.c", "places[place - 1] > w->gaps[k].behind", "false", "windows in the order of their gaps"),
+    Mutant("fold.c", "bits[0][high] + bits[1][low] <= 64)", "bits[0][high] < 64)", "keys of more than 64 bits"),
+    Mutant(
+        "side.h",
+        "while (w->last[k] < x)",
+        "while (w->last[k] <= x && k < 7)",
+        "the last value of a window is in the next",
+        isa="scalar",
+    ),
+    Mutant(
+        "side.h", "return shifted < w->top[k] ? shifted : w->top[k];", "return shifted;", "nothing ends a window", isa="scalar"
+    ),
+    Mutant(
+        "addresses.c", "values[1][counts[1]++] = lows[i].end.low;", "values[1][counts[1]++] = ends[i].low;", "low words unsorted"
+    ),
+    Mutant("addresses.c", "keys[i] = fold_key(f, ends[i]);", "keys[i] = fold_key(f, key_next(ends[i]));", "ends are one off"),
+)
+
 _KERNEL: Final = tuple(
     Mutant("scan_kernel.h", original, replacement, breaks, isa="scalar")
     for original, replacement, breaks in (
@@ -471,6 +500,15 @@ _KERNEL: Final = tuple(
         ("step = view->halvings;", "step = view->halvings / 2;", "lines of long tails are not halved to the end"),
         ("*left -= half;", "*left = half;", "the rest of a tail is lost when it is halved"),
         ("return line * LINE6 + line6", "return line + line6", "lines of a tail count as one word"),
+        ("line6(low->last, x.low)", "line6(high->last, x.low)", "the low word in the windows of the high"),
+        (" << f->low_bits | fold_within(low", " << (f->low_bits / 2) | fold_within(low", "words overlap in the key"),
+        ("view->fold ? key_of_address(view->fold, x) : x.high", "x.high", "one packet is not folded"),
+        ("        return first + line6(lines + first, word);", "        return first;", "the last line of one packet"),
+        (
+            "line6(lines + first, x[i]), groups, &place[i], only, large)",
+            "line6(lines, x[i]), groups, &place[i], only, large)",
+            "one line",
+        ),
         ("*place = interval * groups;", "*place = interval;", "records of another interval"),
         ("(1u << OWNER_BITS) - 1)", "(1u << (OWNER_BITS - 16)) - 1)", "owners are cut"),
         ("opaque(0 - (uint64_t)(owner == major))", "opaque(0 - (uint64_t)(owner <= major))", "cells of other owners count"),
@@ -515,7 +553,7 @@ _KERNEL: Final = tuple(
         ),
         ("memcpy(ids, found, n * sizeof *ids);", "memcpy(ids, found, (n - 1) * sizeof *ids);", "the last packet has no answer"),
         (
-            "(first + line6((const uint64_t *)*level + first, x.high)) * LINE6;",
+            "(first + line6((const uint64_t *)*level + first, word)) * LINE6;",
             "(first + line6((const uint64_t *)*level + first, x.low)) * LINE6;",
             "the search of one packet goes by the wrong word",
         ),
@@ -553,6 +591,10 @@ _SCALAR: Final = tuple(
 _AVX2: Final = tuple(
     Mutant("scan_avx2.c", original, replacement, breaks, isa="avx2")
     for original, replacement, breaks in (
+        ("_mm256_cmpgt_epi64(shifted, top));", "_mm256_setzero_si256());", "nothing ends a window"),
+        ("w->last[k - 1] ^ sign));", "w->last[k] ^ sign));", "the window before"),
+        ("_mm256_or_si256(shifted, _mm256_xor_si256(l, sign))", "_mm256_or_si256(shifted, l)", "keys with a sign"),
+        ("_mm256_set_epi32(7, 5, 3, 1, 6, 4, 2, 0)", "_mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0)", "counts of other packets"),
         ("_mm256_max_epu32(a, value), a)", "_mm256_max_epi32(a, value), a)", "addresses are compared as signed"),
         ("_mm256_movemask_epi8(less)) / 4;", "_mm256_movemask_epi8(less)) / 2;", "words of IPv6 count twice"),
         ("_mm256_cmpgt_epi64(value, b));", "_mm256_cmpgt_epi64(b, value));", "half a line is compared the other way"),
@@ -577,6 +619,13 @@ _AVX2: Final = tuple(
 _AVX512: Final = tuple(
     Mutant("scan_avx512.c", original, replacement, breaks, isa="avx512")
     for original, replacement, breaks in (
+        ("_mm512_min_epu64(_mm512_sub_epi64(x, shift), top)", "_mm512_sub_epi64(x, shift)", "nothing ends a window"),
+        ("(long long)w->last[k - 1]));", "(long long)w->last[k]));", "the window before"),
+        (
+            "_mm512_sll_epi64(fold_values(&f->word[0], high), low_bits)",
+            "fold_values(&f->word[0], high)",
+            "words overlap in the key",
+        ),
         (
             "_mm512_cmpgt_epu32_mask(_mm512_set1_epi32((int)x), _mm512_loadu_si512(line))",
             "_mm512_cmpge_epu32_mask(_mm512_set1_epi32((int)x), _mm512_loadu_si512(line))",
@@ -640,6 +689,14 @@ _PROOF: Final = (
     Mutant("validate_groups.c", " && column < g->classes &&", " &&", "columns of the next row pass"),
     Mutant("validate_groups.c", "place < classes && !taken[place]", "place < classes", "two classes in one column pass"),
     Mutant("validate_groups.c", "sound = first % pairs == 0 &&", "sound =", "cells between two matrices pass"),
+    Mutant("validate_groups.c", "f->low_bits >= 64 || f->reserved ||", "f->reserved ||", "a shift by all bits passes"),
+    Mutant("validate_groups.c", "w->shift[k] != first - offset ||", "", "windows that overlap pass"),
+    Mutant("validate_groups.c", "(w->last[k] == UINT64_MAX) != final)", "0)", "windows that end early pass"),
+    Mutant(
+        "validate_groups.c", "if (w->last[k] != UINT64_MAX || w->shift[k] || w->top[k])", "if (0)", "unused windows hold anything"
+    ),
+    Mutant("validate_groups.c", "return folded < w->top[k];", "return true;", "a key that is no end's passes"),
+    Mutant("validate_groups.c", "w->top[w->windows - 1] >> bits == 0;", "1;", "words that overlap in the key pass"),
     Mutant("validate_groups.c", "(i && keys[i] <= keys[i - 1]))", "0)", "ends that do not rise pass"),
     Mutant(
         "validate_chunks.c",
@@ -659,6 +716,7 @@ MUTANTS: Final = (
     *_VALIDATE,
     *_RULES,
     *_ADDRESSES,
+    *_FOLD,
     *_PORTS,
     *_GROUPS,
     *_TUNE,

@@ -1,7 +1,7 @@
 """Breaks the core one line at a time and sees whether its tests notice.
 
-A mutant is one change to one file of ext/core that makes the core wrong. The driver, tests/c/tables.c, must fail with it: stop
-with a message, crash, or not come to an end. One that gets through shows what the driver does not look at. A mutant whose
+A mutant is one change to one file of ext/core that makes the core wrong. A driver, tests/c/tables.c first, must fail with it:
+stop with a message, crash, or not come to an end. One that gets through shows what the drivers do not look at. A mutant whose
 original text is not there exactly once, or which does not compile, is an error: the list has to move with the code.
 """
 
@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,8 +105,8 @@ class Driver:
         The core that is mutated.
     program : path
         The driver: ``program SEED ROUNDS SCRATCH-FILE``.
-    second : path, optional
-        Another one, for those that survive the first: ``second SEED``.
+    others : sequence of path
+        More, for those that survive the first: ``other SEED``.
 
     Raises
     ------
@@ -114,10 +115,14 @@ class Driver:
     """
 
     def __init__(
-        self, folder: Path, core: Path = CORE, program: Path = PROGRAMS / "tables.c", second: Path | None = PROGRAMS / "forged.c"
+        self,
+        folder: Path,
+        core: Path = CORE,
+        program: Path = PROGRAMS / "tables.c",
+        others: Sequence[Path] = (PROGRAMS / "forged.c", PROGRAMS / "folds.c"),
     ) -> None:
         self.folder, self.core = folder, core
-        self.programs = [program, *([second] if second else [])]
+        self.programs = [program, *others]
         self.objects = self._compile(core, core_sources(core), folder / "whole")
         self.mains = self._compile_mains(core, folder)
         failed = self._run_all(folder, self.objects, self.mains, "")

@@ -58,7 +58,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Driver:
     (core / "sum.c").write_text('#include "sum.h"\nint sum(int a, int b) { /* adds */ return a + b + ZERO; }\n')
     (core / "other.c").write_text('#include "sum.h"\nint other(void);\nint other(void) { return sum(1, 2); }\n')
     (folder / "program.c").write_text(PROGRAM)
-    return Driver(folder / "work", core, folder / "program.c", None)
+    return Driver(folder / "work", core, folder / "program.c", ())
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_core_that_is_wrong_as_it_is_cannot_be_mutated(driver: Driver, tmp_pat
     for path in driver.core.iterdir():
         (core / path.name).write_text(path.read_text().replace("a + b", "a"))
     with pytest.raises(MutantError, match="fails on the core as it is: the sum is wrong"):
-        Driver(tmp_path / "work", core, driver.programs[0], None)
+        Driver(tmp_path / "work", core, driver.programs[0], ())
 
 
 def test_some_mutants_of_the_core_are_noticed(tmp_path: Path) -> None:

@@ -40,6 +40,13 @@ def test_every_promise_about_the_structure_of_a_table_is_checked_and_named(tmp_p
         assert int(counted[1]) > 5000
 
 
+def test_folded_addresses_compare_with_ends_as_they_are_and_what_can_be_folded_is(tmp_path: Path) -> None:
+    flags = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    program = build_program(tmp_path, [PROGRAMS / "folds.c"], flags)
+    for seed in (41, 42):
+        assert run(program, seed) == "1601 folded, 800 refused\n"
+
+
 def test_instruction_sets_are_those_of_the_processor() -> None:
     assert can_run("scalar")
     assert not can_run("vector-unit-of-the-future")
