@@ -42,7 +42,7 @@ static uint64_t crowded(uint64_t last) {
     }
 }
 
-static void crowded_range(uint64_t last, uint64_t *lo, uint64_t *hi) {
+static inline void crowded_range(uint64_t last, uint64_t *lo, uint64_t *hi) {
     uint64_t a = crowded(last), b = crowded(last);
     if (draw(4) == 0)
         a = 0, b = last;
@@ -50,7 +50,7 @@ static void crowded_range(uint64_t last, uint64_t *lo, uint64_t *hi) {
     *hi = a < b ? b : a;
 }
 
-static void crowded_address(uint8_t family, uint64_t lo[2], uint64_t hi[2]) {
+static inline void crowded_address(uint8_t family, uint64_t lo[2], uint64_t hi[2]) {
     lo[0] = hi[0] = 0;
     if (family == 4) {
         crowded_range(UINT32_MAX, &lo[1], &hi[1]);
@@ -70,7 +70,7 @@ static void crowded_address(uint8_t family, uint64_t lo[2], uint64_t hi[2]) {
 enum { ANY = 255 };
 static uint8_t common_family = ANY, common_direction = ANY;
 
-static pastore_row make_row(int32_t rank) {
+static inline pastore_row make_row(int32_t rank) {
     pastore_row row = {.rank = rank};
     row.family = common_family != ANY ? common_family : draw(2) ? 4 : 6;
     uint64_t lo, hi;

@@ -70,7 +70,7 @@ def taken_apart(data: bytes) -> list[tuple[int, bytes]]:
     return [(kind, data[offset : offset + length]) for kind, _, offset, length in found]
 
 
-def put_together(sections: list[tuple[int, bytes]], *, version: int = 2) -> bytes:
+def put_together(sections: list[tuple[int, bytes]], *, version: int = 3) -> bytes:
     """Return a table of sections, signed."""
     body, entries = b"", b""
     for kind, content in sections:

@@ -228,8 +228,9 @@ class TestRefusals:
         with pytest.raises(OSError, match="not a regular file"):
             pastore.open(tmp_path / "pipe")
 
-    def test_another_version(self, tmp_path: Path, rich: Matcher) -> None:
-        data = tables.put_together(tables.taken_apart(tables.saved(rich, tmp_path)), version=1)
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_another_version(self, tmp_path: Path, rich: Matcher, version: int) -> None:
+        data = tables.put_together(tables.taken_apart(tables.saved(rich, tmp_path)), version=version)
         assert "another version" in refusal(data, tmp_path)
 
     def test_the_other_byte_order(self, tmp_path: Path, rich: Matcher) -> None:
