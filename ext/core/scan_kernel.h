@@ -41,11 +41,11 @@
 #define NEVER_INLINE __attribute__((noinline))
 #define LINE_ALIGNED __attribute__((aligned(64)))
 
+#define UNROLL_TEXT(text) _Pragma(#text)
 #ifdef __clang__
-#define UNROLL(n) _Pragma("unroll")
+#define UNROLL(n) UNROLL_TEXT(unroll n)
 #define KEEP_ROLLED _Pragma("nounroll")
 #else
-#define UNROLL_TEXT(text) _Pragma(#text)
 #define UNROLL(n) UNROLL_TEXT(GCC unroll n)
 #define KEEP_ROLLED UNROLL_TEXT(GCC unroll 1)
 #endif

@@ -13,7 +13,7 @@
 
 enum {
     LINE4 = 16,           /* ends of IPv4 intervals in a cache line */
-    LINE6 = 8,            /* high words of ends of IPv6 intervals in a cache line */
+    LINE6 = 8,            /* ends of IPv6 intervals, folded, or their high words, in a cache line */
     PORT_LINE = 32,       /* ends of port intervals in a cache line */
     MOST_LEVELS = 12,     /* of a search tree over ends */
     MOST_WINDOWS = 8,     /* that a word of IPv6 addresses is cut into; fills a line */
