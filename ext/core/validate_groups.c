@@ -209,8 +209,9 @@ static bool unfold(const fold_word *w, uint64_t folded, uint64_t *value) {
 }
 
 static bool unfold_key(const fold *f, uint64_t folded, key *end) {
-    return unfold(&f->word[0], folded >> f->low_bits, &end->high) &
-           unfold(&f->word[1], folded & (((uint64_t)1 << f->low_bits) - 1), &end->low);
+    const bool high = unfold(&f->word[0], folded >> f->low_bits, &end->high),
+               low = unfold(&f->word[1], folded & (((uint64_t)1 << f->low_bits) - 1), &end->low);
+    return high && low;
 }
 
 /* Every key is an end that no other address is folded to. */
