@@ -34,7 +34,8 @@ enum {
     SMALL_SET = 4000,
     LARGE_SET = 30000,
     HUGE_SET = 300000,
-    MOST_FOR_ONE = 20000
+    MOST_FOR_ONE = 20000,
+    FEW_PAIRS = 1 << 22
 };
 
 /* A rule is wide in a field if it covers more than this part of its intervals. */
@@ -326,8 +327,8 @@ static candidate *decide(tuner *t, const trial *on) {
     return best;
 }
 
-/* One group for all is for sets that are not large; by shapes only if it was had directly, in bands only if it takes much without
- * them, or cannot be had. */
+/* One group for all is for sets that are not large, or of few pairs of intervals, as block lists are; by shapes only if it was
+ * had directly, in bands only if it takes much without them, or cannot be had. */
 static bool worth_trying(const tuner *t, enum layout layout) {
     bool direct = false, large = true;
     for (uint32_t i = 0; i < t->found_count; i++)
@@ -337,7 +338,7 @@ static bool worth_trying(const tuner *t, enum layout layout) {
         }
     switch (layout) {
     case LAYOUT_ONE_DIRECT:
-        return t->c->count <= MOST_FOR_ONE;
+        return t->c->count <= MOST_FOR_ONE || (uint64_t)t->c->address[SRC].intervals * t->c->address[DST].intervals <= FEW_PAIRS;
     case LAYOUT_ONE_SHAPE:
         return direct;
     case LAYOUT_ONE_BANDS:
